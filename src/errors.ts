@@ -1,0 +1,136 @@
+/** Every refusal of this library is a `BaichuanError`: what is wrong, where, and how to mend it.
+ *
+ *  The `code` is stable: programs may switch on it. Its kind decides the exit code of the command
+ *  line. Text that comes from a file or a user is shown through `quote`, never raw. */
+
+/** What a code says about the fault, and the exit code of the command line that goes with it. */
+export const EXIT_CODES = {
+  check: 1,
+  usage: 2,
+  model: 3,
+  unsupported: 4,
+  integrity: 5,
+  resources: 6,
+  io: 7,
+  interrupted: 130,
+} as const;
+
+export type ErrorKind = keyof typeof EXIT_CODES;
+
+/** Every code, in alphabetical order within its family, with its kind. */
+export const ERROR_CODES = {
+  // Callers: arguments of functions and options of commands.
+  aborted: 'interrupted',
+  'attention-mask': 'usage',
+  'context-length': 'resources',
+  'generation-option': 'usage',
+  'internal-error': 'check',
+  'option-unknown': 'usage',
+  'option-unsupported': 'unsupported',
+  'option-value': 'usage',
+  'prompt-empty': 'usage',
+  'shape-mismatch': 'usage',
+  'tensor-released': 'usage',
+  'token-id': 'usage',
+
+  // Files, whatever their format.
+  'directory-missing': 'model',
+  'io-changed': 'io',
+  'io-failed': 'io',
+  'io-html': 'model',
+  'io-lfs': 'model',
+  'io-magic': 'model',
+  'io-not-a-file': 'io',
+  'io-not-found': 'io',
+
+  // JSON.
+  'json-depth': 'model',
+  'json-duplicate-key': 'model',
+  'json-size': 'model',
+  'json-syntax': 'model',
+  'json-utf8': 'model',
+
+  // Shard index of a Hugging Face folder.
+  'index-duplicate': 'model',
+  'index-field': 'model',
+  'index-missing-shard': 'model',
+  'index-path': 'model',
+  'index-symlink': 'model',
+  'index-tensor': 'model',
+
+  // config.json and generation_config.json.
+  'config-activation': 'unsupported',
+  'config-architecture': 'unsupported',
+  'config-limit': 'model',
+  'config-field': 'model',
+  'config-missing': 'model',
+  'config-unsupported': 'unsupported',
+  'generation-config': 'model',
+
+  // The tensors of a checkpoint against its configuration.
+  'model-extra': 'model',
+  'model-missing': 'model',
+  'model-mix': 'model',
+  'model-shape': 'model',
+  'tokenizer-mismatch': 'model',
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface ErrorDetails {
+  /** What is wrong, with what was expected and found: one sentence ending in a full stop. */
+  what: string;
+  /** What to do about it: one imperative sentence ending in a full stop. */
+  fix: string;
+  /** The file concerned, as the caller named it. */
+  file?: string | undefined;
+  /** The place in it: tensor name, JSON pointer, byte offset, option, argument. */
+  where?: string | undefined;
+  expected?: string | number | undefined;
+  found?: string | number | undefined;
+  cause?: unknown;
+}
+
+/** The one error class of this library. `message` reads `code: file: where: what fix`. */
+export class BaichuanError extends Error {
+  override readonly name = 'BaichuanError';
+  readonly code: ErrorCode;
+  readonly details: Readonly<ErrorDetails>;
+
+  constructor(code: ErrorCode, details: ErrorDetails) {
+    const place = [code, details.file, details.where].filter((part) => part !== undefined);
+    super(`${place.join(': ')}: ${details.what} ${details.fix}`, { cause: details.cause });
+    this.code = code;
+    this.details = details;
+  }
+
+  /** Exit code of the command line for this fault. */
+  get exitCode(): number {
+    return EXIT_CODES[ERROR_CODES[this.code]];
+  }
+
+  /** The same fields as the message, for `--json`. */
+  toJSON(): Record<string, unknown> {
+    const { what, fix, file, where, expected, found } = this.details;
+    return { code: this.code, message: this.message, file, where, what, expected, found, fix };
+  }
+}
+
+/** The longest untrusted text that a message shows, in characters. */
+const QUOTE_LIMIT = 120;
+
+/** Untrusted text made safe to print: escaped like JSON, control characters and line ends too,
+ *  cut to 120 characters. */
+export function quote(text: string): string {
+  const cut = text.length > QUOTE_LIMIT ? `${text.slice(0, QUOTE_LIMIT)}…` : text;
+  const escaped = JSON.stringify(cut);
+  // JSON leaves DEL, C1 controls, bidirectional overrides and line separators as they are.
+  return escaped.replace(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    escapeUnit,
+  );
+}
+
+function escapeUnit(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
