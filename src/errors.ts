@@ -35,13 +35,17 @@ export const ERROR_CODES = {
 
   // Files, whatever their format.
   'directory-missing': 'model',
+  'format-unsupported': 'unsupported',
   'io-changed': 'io',
+  'io-closed': 'io',
   'io-failed': 'io',
   'io-html': 'model',
   'io-lfs': 'model',
   'io-magic': 'model',
+  'io-no-space': 'io',
   'io-not-a-file': 'io',
   'io-not-found': 'io',
+  'io-range': 'io',
 
   // JSON.
   'json-depth': 'model',
@@ -49,6 +53,29 @@ export const ERROR_CODES = {
   'json-size': 'model',
   'json-syntax': 'model',
   'json-utf8': 'model',
+
+  // safetensors.
+  'safetensors-count': 'model',
+  'safetensors-dim': 'model',
+  'safetensors-dtype': 'model',
+  'safetensors-duplicate': 'model',
+  'safetensors-field': 'model',
+  'safetensors-header-cap': 'model',
+  'safetensors-header-empty': 'model',
+  'safetensors-header-length': 'model',
+  'safetensors-hole': 'model',
+  'safetensors-metadata': 'model',
+  'safetensors-name': 'model',
+  'safetensors-offset': 'model',
+  'safetensors-overflow': 'model',
+  'safetensors-overlap': 'model',
+  'safetensors-rank': 'model',
+  'safetensors-root': 'model',
+  'safetensors-short': 'model',
+  'safetensors-size': 'model',
+  'safetensors-trailing': 'model',
+  'safetensors-truncated': 'model',
+  'safetensors-utf8': 'model',
 
   // Shard index of a Hugging Face folder.
   'index-duplicate': 'model',
