@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   // Callers: arguments of functions and options of commands.
   aborted: 'interrupted',
   'attention-mask': 'usage',
+  'cache-position': 'usage',
   'context-length': 'resources',
   'generation-option': 'usage',
   'internal-error': 'check',
@@ -29,6 +30,7 @@ export const ERROR_CODES = {
   'option-unsupported': 'unsupported',
   'option-value': 'usage',
   'prompt-empty': 'usage',
+  'sequence-closed': 'usage',
   'shape-mismatch': 'usage',
   'tensor-released': 'usage',
   'token-id': 'usage',
