@@ -1,0 +1,208 @@
+/** The lexical half of `json.ts`: numbers, strings, white space, and errors that say where.
+ *  Grammar: RFC 8259, sections 2, 6 and 7. */
+import { BaichuanError, type ErrorCode, type ErrorDetails, quote } from './errors.ts';
+
+/** A number literal that is not plain. A plain `number` is an integer written in digits alone and
+ *  under 2^53, or a value that is no integer; all others (`8.0`, `1e3`, `-0`, `9007199254740993`,
+ *  `1e999`) keep their text, so that `Number.isInteger(x)` tells integers as they were written. */
+export interface JsonNumber {
+  readonly text: string;
+  /** What `JSON.parse` makes of it, infinity included. */
+  readonly value: number;
+}
+
+/** A key that stands twice in one object. */
+export interface DuplicateKey {
+  readonly key: string;
+  /** JSON pointer of the key. */
+  readonly pointer: string;
+  /** Keys and indices from the root to this one: 1 in the root object. */
+  readonly depth: number;
+  /** Where the two keys begin, in bytes from the start of the file. */
+  readonly byteOffsets: readonly [number, number];
+}
+
+export interface ParseJsonOptions {
+  /** The file as the caller named it. */
+  file?: string | undefined;
+  /** The largest text that is read, in bytes. */
+  maxBytes: number;
+  /** Where the text begins in its file, in bytes; 0 unless told. */
+  byteOffset?: number | undefined;
+  /** Another error for a key given twice. */
+  duplicateError?: ((duplicate: DuplicateKey) => BaichuanError | undefined) | undefined;
+}
+
+/** Arrays, objects and numbers kept as text, each of which costs many times its bytes in memory. */
+const MAX_CONTAINERS = 500_000;
+
+/** A text, how far it has been read, and where that is in the value. */
+export interface Scanner {
+  readonly text: string;
+  readonly options: ParseJsonOptions;
+  /** The next character to look at. */
+  position: number;
+  /** Keys and indices from the root to the value being read. */
+  readonly path: (string | number)[];
+  containers: number;
+}
+
+/** Reads one of the three literal names. */
+export function readWord<T>(scanner: Scanner, word: string, value: T): T {
+  if (!scanner.text.startsWith(word, scanner.position)) fail(scanner, 'a value is needed');
+  scanner.position += word.length;
+  return value;
+}
+
+/** Reads a number; its text is kept when it is not plain. */
+export function readNumber(scanner: Scanner): number | JsonNumber {
+  const pattern = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+  pattern.lastIndex = scanner.position;
+  const text = pattern.exec(scanner.text)?.[0];
+  if (text === undefined) fail(scanner, 'a value is needed');
+  scanner.position += text.length;
+  const value = Number(text);
+  const digits = /^(?:-?[1-9][0-9]*|0)$/.test(text);
+  if (digits ? Number.isSafeInteger(value) : isFraction(value)) return value;
+  countContainer(scanner);
+  return { text, value };
+}
+
+function isFraction(value: number): boolean {
+  return Number.isFinite(value) && !Number.isInteger(value);
+}
+
+/** Counts one more value that costs many times its bytes.
+ *  @throws json-size */
+export function countContainer(scanner: Scanner): void {
+  scanner.containers += 1;
+  if (scanner.containers <= MAX_CONTAINERS) return;
+  const what = `the text holds more than ${MAX_CONTAINERS} arrays and objects.`;
+  failAt(scanner, 'json-size', what, { expected: MAX_CONTAINERS, found: scanner.containers });
+}
+
+/** Moves past white space. @returns the position reached */
+export function skipSpace(scanner: Scanner): number {
+  const { text } = scanner;
+  let { position } = scanner;
+  while (isSpace(text.charCodeAt(position))) position += 1;
+  scanner.position = position;
+  return position;
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+/** Reads a string whose opening quote is at the position. */
+export function readString(scanner: Scanner): string {
+  const { text } = scanner;
+  const parts: string[] = [];
+  let start = scanner.position + 1;
+  let position = start;
+  for (;;) {
+    const code = text.charCodeAt(position);
+    if (code === 0x22) break;
+    if (code === 0x5c) {
+      parts.push(text.slice(start, position));
+      scanner.position = position;
+      parts.push(readEscape(scanner));
+      start = scanner.position;
+      position = start;
+    } else if (code >= 0x20) {
+      position += 1;
+    } else {
+      scanner.position = position;
+      const ended = position >= text.length;
+      fail(scanner, ended ? 'the string has no end' : 'a control character needs an escape');
+    }
+  }
+  scanner.position = position + 1;
+  const last = text.slice(start, position);
+  return parts.length === 0 ? last : parts.join('') + last;
+}
+
+const ESCAPES: ReadonlyMap<string, string> = new Map([
+  ['"', '"'],
+  ['\\', '\\'],
+  ['/', '/'],
+  ['b', '\b'],
+  ['f', '\f'],
+  ['n', '\n'],
+  ['r', '\r'],
+  ['t', '\t'],
+]);
+
+/** Escapes of UTF-16 units: one that begins a surrogate pair, a whole pair, one that is no half. */
+const HIGH_UNIT = /^\\u[dD][89abAB]/;
+const UNIT_PAIR = /^\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}$/;
+const LONE_UNIT = /^\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}$/;
+
+/** Reads the escape whose backslash is at the position; `\u` pairs make one character. */
+function readEscape(scanner: Scanner): string {
+  const { text, position } = scanner;
+  const simple = ESCAPES.get(text[position + 1] ?? '');
+  if (simple !== undefined) {
+    scanner.position += 2;
+    return simple;
+  }
+  const pair = HIGH_UNIT.test(text.slice(position, position + 6));
+  const written = text.slice(position, position + (pair ? 12 : 6));
+  if (!(pair ? UNIT_PAIR : LONE_UNIT).test(written)) {
+    fail(scanner, 'this is no escape, or half a surrogate pair');
+  }
+  scanner.position += written.length;
+  const units = written.split('\\u').slice(1);
+  return String.fromCharCode(...units.map((unit) => Number.parseInt(unit, 16)));
+}
+
+/** Refuses what stands at the position.
+ *  @throws json-syntax */
+export function fail(scanner: Scanner, rule: string): never {
+  const { text, position } = scanner;
+  const character = String.fromCodePoint(text.codePointAt(position) ?? 0);
+  const found = position < text.length ? quote(character) : 'the end';
+  failAt(scanner, 'json-syntax', `${rule}, but ${found} was found.`, { found });
+}
+
+/** Refuses the text with a code of the caller's.
+ *  @param what one sentence @param details `expected` and `found` */
+export function failAt(
+  scanner: Scanner,
+  code: ErrorCode,
+  what: string,
+  details: Partial<ErrorDetails>,
+): never {
+  throw new BaichuanError(code, {
+    file: scanner.options.file,
+    where: placeOf(scanner, scanner.position),
+    what,
+    fix: 'Correct the file there, or download it again.',
+    ...details,
+  });
+}
+
+/** The place of a character: line and column from 1, byte from the start of the file, pointer. */
+function placeOf(scanner: Scanner, position: number): string {
+  const before = scanner.text.slice(0, position);
+  const line = before.split('\n').length;
+  const column = position - before.lastIndexOf('\n');
+  const pointer = scanner.path.length > 0 ? `, in ${jsonPointer(scanner.path)}` : '';
+  return `line ${line}, column ${column}, byte ${byteOffsetOf(scanner, position)}${pointer}`;
+}
+
+/** Bytes from the start of the file to a character. */
+export function byteOffsetOf(scanner: Scanner, position: number): number {
+  const before = new TextEncoder().encode(scanner.text.slice(0, position));
+  return (scanner.options.byteOffset ?? 0) + before.length;
+}
+
+/** A JSON pointer (RFC 6901), safe to print: control characters escaped, long keys cut. */
+export function jsonPointer(path: readonly (string | number)[]): string {
+  return path.map((step) => `/${pointerStep(step)}`).join('');
+}
+
+function pointerStep(step: string | number): string {
+  if (typeof step === 'number') return String(step);
+  return quote(step.replaceAll('~', '~0').replaceAll('/', '~1')).slice(1, -1);
+}
