@@ -102,6 +102,20 @@ export const ERROR_CODES = {
   'model-mix': 'model',
   'model-shape': 'model',
   'tokenizer-mismatch': 'model',
+
+  // tokenizer.model.
+  'protobuf-wire': 'model',
+  'tokenizer-bytes': 'model',
+  'tokenizer-count': 'model',
+  'tokenizer-empty': 'model',
+  'tokenizer-field': 'unsupported',
+  'tokenizer-limit': 'model',
+  'tokenizer-normalizer': 'unsupported',
+  'tokenizer-piece': 'model',
+  'tokenizer-score': 'model',
+  'tokenizer-self-test': 'integrity',
+  'tokenizer-special': 'model',
+  'tokenizer-type': 'unsupported',
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
