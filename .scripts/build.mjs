@@ -10,6 +10,7 @@ import { isAlive, withLock } from './lib/lock.mjs';
 import { listFiles, runStage } from './lib/stage.mjs';
 
 const GENERATED = 'src/kernels/wasm/binary.generated.ts';
+const LOCK = path.join(ROOT, '.dist-lock');
 const COMPILERS = ['package.json', 'package-lock.json', '.scripts/build.mjs'];
 const SHEBANG = '#!/usr/bin/env node\n';
 
@@ -37,12 +38,18 @@ const SOURCE_STAGE = {
 /** Brings `dist/` and the generated module up to date.
  *  @param {(line: string) => void} log @returns {Promise<boolean>} whether anything was built */
 export async function build(log) {
-  return withLock(path.join(ROOT, '.dist-lock'), async () => {
+  return withLock(LOCK, async () => {
     removeLeftovers();
     const builtWasm = await runStage(WASM_STAGE, log);
     const builtSource = await runStage(SOURCE_STAGE, log);
     return builtWasm || builtSource;
   });
+}
+
+/** Brings only the kernels and the generated module up to date: what types and specs need.
+ *  @param {(line: string) => void} log */
+export async function buildKernels(log) {
+  return withLock(LOCK, () => runStage(WASM_STAGE, log));
 }
 
 /** The temporary folders of builds that were killed. */

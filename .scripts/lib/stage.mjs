@@ -6,8 +6,16 @@
  *  another one, leaves no stamp that matches what lies there, and the next build mends it. */
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { readdirSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { ROOT } from './command.mjs';
 
@@ -25,7 +33,7 @@ import { ROOT } from './command.mjs';
 /** Every file below a folder of the repository, in a fixed order, as paths from the root.
  *  @param {string} folder @returns {string[]} */
 export function listFiles(folder) {
-  const absolute = path.join(ROOT, folder);
+  const absolute = path.resolve(ROOT, folder);
   if (!existsSync(absolute)) return [];
   return readdirSync(absolute, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -82,8 +90,7 @@ function describeInputs(files, stamp) {
     const absolute = path.join(ROOT, file);
     const { size, mtimeMs, ctimeMs } = statSync(absolute);
     const known = stamp?.inputs[file];
-    const isKnown =
-      known?.size === size && known.mtimeMs === mtimeMs && known.ctimeMs === ctimeMs;
+    const isKnown = known?.size === size && known.mtimeMs === mtimeMs && known.ctimeMs === ctimeMs;
     const sha256 = isKnown
       ? known.sha256
       : createHash('sha256').update(readFileSync(absolute)).digest('hex');

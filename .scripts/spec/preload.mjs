@@ -1,0 +1,27 @@
+/** Loaded before a spec file, in its process: puts a recording uvu in the place of uvu, notes every
+ *  fault uvu is silent about, and writes the report when the process exits.
+ *
+ *  The report goes to the file named by SPEC_REPORT. Workers and child processes of the spec do not
+ *  see the variable and report nothing. */
+
+import { writeFileSync } from 'node:fs';
+import { register } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
+import { describeError, faults, suites } from './record.mjs';
+
+const reportFile = process.env.SPEC_REPORT;
+delete process.env.SPEC_REPORT;
+
+if (isMainThread && reportFile !== undefined) {
+  register('./resolve.mjs', import.meta.url);
+
+  process.on('unhandledRejection', (reason) => {
+    faults.push(`a rejected promise was left alone:\n${describeError(reason)}`);
+  });
+  process.on('uncaughtExceptionMonitor', (error) => {
+    faults.push(`the file crashed:\n${describeError(error)}`);
+  });
+  process.on('exit', () => {
+    writeFileSync(reportFile, JSON.stringify({ suites, faults }));
+  });
+}

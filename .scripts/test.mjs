@@ -1,0 +1,102 @@
+/** Builds, checks, runs the specs; the last line is `N passed, N failed`.
+ *
+ *  Usage: node .scripts/test.mjs [--suite main|shared] [--folder DIR] [--limit SECONDS] [FILTER…]
+ *  `main` (the default) is every spec but those of spec/shared/, which need data that is not in
+ *  this repository. With a filter, only the files whose path contains one of the words run, and
+ *  the checks are left out. `--folder` runs the specs of that folder and nothing else. */
+
+import { parseArgs } from 'node:util';
+import { BuildError, build } from './build.mjs';
+import { check, STEPS } from './check.mjs';
+import { listFiles } from './lib/stage.mjs';
+import { runSpecs, stopSpecs } from './spec/runner.mjs';
+
+const SHARED = 'spec/shared/';
+
+/** @param {string} line */
+const print = (line) => process.stdout.write(`${line}\n`);
+
+for (const [signal, code] of /** @type {const} */ ([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+])) {
+  process.on(signal, () => {
+    stopSpecs();
+    process.exit(code);
+  });
+}
+
+const { values: options, positionals: filters } = parseArgs({
+  allowPositionals: true,
+  options: {
+    suite: { type: 'string', default: 'main' },
+    folder: { type: 'string' },
+    limit: { type: 'string', default: '120' },
+  },
+});
+
+await main();
+
+async function main() {
+  if (options.folder === undefined && !(await tryBuild())) return finish(0, 1);
+  const isWhole = options.folder === undefined && options.suite === 'main' && filters.length === 0;
+  let failed = isWhole ? await check(STEPS) : 0;
+
+  const all = selectFiles();
+  const files = all.filter((file) => matches(file));
+  if (files.length < all.length) {
+    print(`${files.length} of ${all.length} spec files match ${filters.join(' ')}; no checks run`);
+  }
+  if (files.length === 0) {
+    print('there is no spec file to run');
+    return finish(0, failed + 1);
+  }
+
+  const limitMs = Number(options.limit) * 1000;
+  const results = await runSpecs(files, { jobs: 2, limitMs, onResult: printResult });
+  let passed = 0;
+  for (const result of results) {
+    passed += result.passed;
+    failed += result.failures.length;
+  }
+  finish(passed, failed);
+}
+
+/** @returns {Promise<boolean>} whether `dist/` is up to date */
+async function tryBuild() {
+  try {
+    await build(print);
+    return true;
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error;
+    print(error.message);
+    return false;
+  }
+}
+
+/** @returns {string[]} */
+function selectFiles() {
+  const folder = options.folder ?? 'spec';
+  const files = listFiles(folder).filter((file) => file.endsWith('.spec.ts'));
+  if (options.folder !== undefined) return files;
+  return files.filter((file) => file.startsWith(SHARED) === (options.suite === 'shared'));
+}
+
+/** @param {string} file */
+function matches(file) {
+  return filters.length === 0 || filters.some((filter) => file.includes(filter));
+}
+
+/** @param {import('./spec/runner.mjs').FileResult} result */
+function printResult({ file, passed, failures, seconds }) {
+  const counts =
+    failures.length === 0 ? `${passed}` : `${passed} passed, ${failures.length} FAILED`;
+  print(`${file}  ${counts}  ${seconds.toFixed(1)} s`);
+  for (const failure of failures) print(failure.replace(/^/gm, '      ').slice(2));
+}
+
+/** @param {number} passed @param {number} failed */
+function finish(passed, failed) {
+  print(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}
