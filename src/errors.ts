@@ -97,6 +97,8 @@ export const ERROR_CODES = {
   'generation-config': 'model',
 
   // The tensors of a checkpoint against its configuration.
+  'model-closed': 'usage',
+  'model-dtype': 'unsupported',
   'model-extra': 'model',
   'model-missing': 'model',
   'model-mix': 'model',

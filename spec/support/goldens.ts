@@ -1,0 +1,107 @@
+/** The golden models: configuration, weights and recorded activations of the published code
+ *  (`alibi-5heads`, `rope-4heads`) and of the independent PyTorch model in `fixtures/generate/`. */
+
+import { readFileSync } from 'node:fs';
+import { type BaichuanConfig, parseConfig } from '../../src/config.ts';
+import type { Kernels } from '../../src/kernels/kernels.ts';
+import { createReferenceKernels } from '../../src/kernels/reference/index.ts';
+import type { Segment, Tap } from '../../src/layers/context.ts';
+import { KvCache } from '../../src/layers/kv-cache.ts';
+import { forward, type Machine } from '../../src/model/baichuan.ts';
+import { type BaichuanWeights, loadWeights } from '../../src/model/weights.ts';
+import { Arena } from '../../src/tensor/arena.ts';
+import { float32, tensorOf } from '../../src/tensor/tensor.ts';
+import { type OracleTensor, readSafetensors } from './safetensors-oracle.ts';
+
+/** Every kernel set, each proven by the same goldens and laws. */
+export const KERNEL_SETS: Record<string, (arena: Arena) => Kernels> = {
+  reference: createReferenceKernels,
+};
+
+export interface Golden {
+  readonly name: string;
+  readonly config: BaichuanConfig;
+  readonly weights: Map<string, OracleTensor>;
+  readonly float32: Map<string, OracleTensor>;
+  readonly float64: Map<string, OracleTensor>;
+  readonly generation: Map<string, OracleTensor>;
+  readonly leftPadding: Map<string, OracleTensor>;
+  /** Bars of the issue that the goldens prove, relative to a tensor's largest magnitude. */
+  readonly bars: { readonly float32: number; readonly float64: number };
+}
+
+const ROOT = new URL('../../fixtures/goldens/', import.meta.url);
+
+function golden(name: string): Golden {
+  const file = (leaf: string) => new URL(`${name}/${leaf}`, ROOT);
+  const config = parseConfig(readFileSync(file('config.json')), { file: 'config.json' });
+  const deep = config.numHiddenLayers >= 32;
+  return {
+    name,
+    config,
+    weights: readSafetensors(file('model.safetensors')),
+    float32: readSafetensors(file('activations.f32.safetensors')),
+    float64: readSafetensors(file('activations.f64.safetensors')),
+    generation: readSafetensors(file('generation.safetensors')),
+    leftPadding: readSafetensors(file('left_padding.safetensors')),
+    bars: deep ? { float32: 2e-5, float64: 4e-6 } : { float32: 1e-5, float64: 1e-6 },
+  };
+}
+
+export const GOLDENS: readonly Golden[] = [
+  'alibi-5heads',
+  'rope-4heads',
+  'alibi-40heads',
+  'rope-3heads-32layers',
+].map(golden);
+
+/** A model ready to run, with everything a spec wants to reach. */
+export interface Runner {
+  readonly machine: Machine;
+  readonly weights: BaichuanWeights;
+  readonly kvCache: KvCache;
+  /** Runs segments of ids that continue their sequences, and commits them. @returns `[rows, V]` */
+  run(parts: readonly { sequence: number; ids: readonly number[] }[], tap?: Tap): Float32Array;
+}
+
+/** Loads a golden model into a kernel set, with an arena that catches the use of freed memory. */
+export async function runner(
+  { config, weights }: Pick<Golden, 'config' | 'weights'>,
+  kernelSet = 'reference',
+): Promise<Runner> {
+  const arena = new Arena({ debug: true });
+  const kernels = KERNEL_SETS[kernelSet](arena);
+  const loaded = await loadWeights(config, kernels, async (name) => {
+    const { values, shape } = weights.get(name) as OracleTensor;
+    return tensorOf(Float32Array.from(values), shape);
+  });
+  const { numHiddenLayers: layers, numAttentionHeads: heads, headDim } = config;
+  const kvCache = new KvCache(kernels, { layers, heads, headDim, contextLength: 4096 });
+  const machine = { config, kernels, arena, kvCache };
+  const run: Runner['run'] = (parts, tap) => {
+    let start = 0;
+    const segments: Segment[] = parts.map(({ sequence, ids }) => {
+      const segment = { sequence, start, count: ids.length, position: kvCache.length(sequence) };
+      start += ids.length;
+      return segment;
+    });
+    for (const segment of segments) kvCache.reserve(segment);
+    const mark = arena.mark();
+    const pass = { tokenIds: parts.flatMap(({ ids }) => ids), segments, logits: 'all' as const };
+    const steps = forward(pass, loaded, { ...machine, tap });
+    let step = steps.next();
+    while (!step.done) step = steps.next();
+    const logits = Float32Array.from(float32(step.value));
+    arena.release(mark);
+    for (const segment of segments) kvCache.commit(segment);
+    return logits;
+  };
+  return { machine, weights: loaded, kvCache, run };
+}
+
+/** One row of a batch of recorded ids. */
+export function idsOf(tensor: OracleTensor | undefined, row = 0): number[] {
+  const { shape, values } = tensor as OracleTensor;
+  const T = shape.at(-1) as number;
+  return Array.from(values.subarray(row * T, (row + 1) * T));
+}

@@ -1,0 +1,237 @@
+/** A loaded model: what callers hold. Everything asynchronous is here; the layers below are plain
+ *  synchronous functions. */
+
+import type { BaichuanConfig } from '../config.ts';
+import { BaichuanError } from '../errors.ts';
+import type { GenerationConfig } from '../generate/generation-config.ts';
+import type { ModelSequence } from '../generate/sequence.ts';
+import { KvCache } from '../layers/kv-cache.ts';
+import type { Machine } from '../model/baichuan.ts';
+import type { BaichuanWeights } from '../model/weights.ts';
+import { float32 } from '../tensor/tensor.ts';
+import type { Tokenizer } from '../tokenizer/index.ts';
+import { expectMatches, type Trace, type TraceTensor, tapFilter } from '../verify/trace.ts';
+import { checkTokenIds, stripPadding } from './inputs.ts';
+import { createPassRunner, type PassRunner } from './pass-runner.ts';
+
+/** Scores of every token of the vocabulary as the next one, one row per input token. */
+export interface Logits {
+  /** Row-major. */
+  readonly data: Float32Array;
+  /** `[T, V]`. */
+  readonly shape: readonly [number, number];
+}
+
+export interface ForwardOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface BatchOptions extends ForwardOptions {
+  /** Per row, 1 for a token and 0 for padding, as Hugging Face's `attention_mask`. */
+  readonly attentionMask?: readonly (readonly number[])[] | undefined;
+}
+
+export interface TraceOptions extends ForwardOptions {
+  /** Names to record, `*` for any characters; all by default. */
+  readonly taps?: readonly string[] | undefined;
+}
+
+/** One sequence of a model, with its own part of the cache. */
+export interface LanguageModelSequence extends ModelSequence {
+  /** A second sequence that starts with the first `length` positions of this one. */
+  fork(length?: number): LanguageModelSequence;
+  /** Forgets the positions from `length` on. */
+  rollback(length: number): void;
+}
+
+export interface LanguageModel {
+  readonly config: BaichuanConfig;
+  readonly generationConfig: GenerationConfig;
+  /** Name of the kernel set that computes. */
+  readonly kernels: string;
+  /** Positions a sequence may hold; more are refused. */
+  readonly contextLength: number;
+  /** The tokenizer of the checkpoint, read at the first call. @throws directory-missing */
+  tokenizer(): Promise<Tokenizer>;
+  /** Logits of every token of a prompt. @throws token-id, prompt-empty, context-length, aborted */
+  forward(ids: readonly number[], options?: ForwardOptions): Promise<Logits>;
+  /** Logits of the tokens of several prompts, run as one batch; padding is left out.
+   *  @throws token-id, prompt-empty, attention-mask, context-length, aborted */
+  forwardBatch(rows: readonly (readonly number[])[], options?: BatchOptions): Promise<Logits[]>;
+  /** Every activation of one prefill. @throws option-value, token-id, prompt-empty, aborted */
+  trace(ids: readonly number[], options?: TraceOptions): Promise<Trace>;
+  /** Starts an empty sequence to append to. */
+  openSequence(): LanguageModelSequence;
+  /** Gives the memory back; the model cannot be used afterwards. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface LanguageModelParts {
+  readonly machine: Omit<Machine, 'kvCache'>;
+  readonly weights: BaichuanWeights;
+  readonly generationConfig: GenerationConfig;
+  readonly contextLength: number;
+  loadTokenizer(): Promise<Tokenizer>;
+}
+
+/** Joins what was loaded into a model. */
+export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
+  const { config, kernels } = parts.machine;
+  const { numHiddenLayers: layers, numAttentionHeads: heads, headDim } = config;
+  const { contextLength } = parts;
+  const kvCache = new KvCache(kernels, { layers, heads, headDim, contextLength });
+  const runner = createPassRunner({ ...parts.machine, kvCache }, parts.weights);
+  let tokenizer: Promise<Tokenizer> | undefined;
+  let open = true;
+  const use = (): EngineState => {
+    if (open) return { config, runner, kvCache, contextLength };
+    throw new BaichuanError('model-closed', {
+      what: 'The model was closed.',
+      fix: 'Load it again, or close it later.',
+    });
+  };
+  const close = async () => {
+    open = false;
+  };
+  return {
+    config,
+    generationConfig: parts.generationConfig,
+    kernels: kernels.name,
+    contextLength,
+    tokenizer: () => {
+      tokenizer ??= parts.loadTokenizer();
+      return tokenizer;
+    },
+    forward: async (ids, options = {}) => (await forwardRows(use(), [ids], options))[0],
+    forwardBatch: async (rows, options = {}) =>
+      forwardRows(use(), stripPadding(rows, options.attentionMask), options),
+    trace: async (ids, options = {}) => trace(use(), ids, options),
+    openSequence: () => sequenceHandle(use, kvCache.open()),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+interface EngineState {
+  readonly config: BaichuanConfig;
+  readonly runner: PassRunner;
+  readonly kvCache: KvCache;
+  readonly contextLength: number;
+}
+
+/** Runs rows of any lengths side by side, chunk by chunk. */
+async function forwardRows(
+  { config, runner, kvCache, contextLength }: EngineState,
+  rows: readonly (readonly number[])[],
+  { signal }: ForwardOptions,
+): Promise<Logits[]> {
+  const V = config.vocabSize;
+  rows.forEach((ids, row) => {
+    checkTokenIds(ids, V, rows.length > 1 ? `input_ids[${row}]` : 'input_ids', contextLength);
+  });
+  const results = rows.map((ids) => new Float32Array(ids.length * V));
+  const sequences = rows.map(() => kvCache.open());
+  try {
+    for (;;) {
+      const parts = nextParts(rows, sequences, kvCache, runner.chunkTokens);
+      if (parts.length === 0) break;
+      const positions = parts.map(({ row }) => kvCache.length(sequences[row]));
+      const logits = await runner.run(parts, { logits: 'all', signal });
+      let start = 0;
+      parts.forEach(({ row, ids }, index) => {
+        results[row].set(
+          logits.subarray(start * V, (start + ids.length) * V),
+          positions[index] * V,
+        );
+        start += ids.length;
+      });
+    }
+  } finally {
+    for (const sequence of sequences) kvCache.close(sequence);
+  }
+  return rows.map((ids, row) => ({ data: results[row], shape: [ids.length, V] }));
+}
+
+/** The next ids of every unfinished row, `budget` tokens among them and at least one each. */
+function nextParts(
+  rows: readonly (readonly number[])[],
+  sequences: readonly number[],
+  kvCache: KvCache,
+  budget: number,
+): { row: number; sequence: number; ids: readonly number[] }[] {
+  const remaining = rows.map((ids, row) => ids.slice(kvCache.length(sequences[row])));
+  const unfinished = remaining.filter((ids) => ids.length > 0).length;
+  const share = Math.max(1, Math.floor(budget / Math.max(1, unfinished)));
+  return remaining
+    .map((ids, row) => ({ row, sequence: sequences[row], ids: ids.slice(0, share) }))
+    .filter(({ ids }) => ids.length > 0);
+}
+
+/** One prefill in a single pass, so that attention maps are whole. */
+async function trace(
+  { config, runner, kvCache, contextLength }: EngineState,
+  ids: readonly number[],
+  { taps = [], signal }: TraceOptions,
+): Promise<Trace> {
+  checkTokenIds(ids, config.vocabSize, 'input_ids', contextLength);
+  const wanted = tapFilter(taps);
+  const names: string[] = ['input_ids'];
+  const tensors = new Map<string, TraceTensor>();
+  const sequence = kvCache.open();
+  try {
+    const parts = [{ sequence, ids }];
+    await runner.run(parts, {
+      logits: 'all',
+      signal,
+      tap: (name, tensor) => {
+        names.push(name);
+        if (!wanted(name)) return;
+        const values = Float32Array.from(float32(tensor));
+        tensors.set(name, { name, shape: tensor.shape, values });
+      },
+    });
+  } finally {
+    kvCache.close(sequence);
+  }
+  expectMatches(taps, names);
+  return { inputIds: [...ids], tensors };
+}
+
+function sequenceHandle(use: () => EngineState, sequence: number): LanguageModelSequence {
+  const { config, kvCache } = use();
+  return {
+    vocabSize: config.vocabSize,
+    get length() {
+      return kvCache.length(sequence);
+    },
+    append: (ids, { signal } = {}) => append(use(), sequence, ids, signal),
+    fork: (length) => sequenceHandle(use, kvCache.fork(sequence, length)),
+    rollback: (length) => kvCache.rollback(sequence, length),
+    close: () => kvCache.close(sequence),
+  };
+}
+
+/** Appends a prompt chunk by chunk; a stop on the way leaves the sequence as it was.
+ *  @returns logits of the last id `[V]` */
+async function append(
+  { config, runner, kvCache, contextLength }: EngineState,
+  sequence: number,
+  ids: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const before = kvCache.length(sequence);
+  checkTokenIds(ids, config.vocabSize, 'ids', contextLength - before);
+  try {
+    let logits: Float32Array = new Float32Array(0);
+    for (let start = 0; start < ids.length; ) {
+      const chunk = ids.slice(start, start + runner.chunkTokens);
+      logits = await runner.run([{ sequence, ids: chunk }], { logits: 'last', signal });
+      start += chunk.length;
+    }
+    return logits;
+  } catch (error) {
+    kvCache.rollback(sequence, before);
+    throw error;
+  }
+}

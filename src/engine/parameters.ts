@@ -1,0 +1,141 @@
+/** The tensors of a checkpoint against its configuration, and their numbers as float32.
+ *
+ *  A configuration sizes no allocation: every parameter must be present with the shape that the
+ *  configuration demands before the first byte of weights is read. */
+
+import type { BaichuanConfig } from '../config.ts';
+import { BaichuanError, quote } from '../errors.ts';
+import type { Checkpoint, StoredTensor } from '../formats/checkpoint.ts';
+import type { Widener } from '../kernels/wasm/module.ts';
+import { isIgnoredTensor, parameterShapes } from '../model/weights.ts';
+import { createTensor, float32, type Tensor } from '../tensor/tensor.ts';
+
+/** Bytes of a tensor in flight between its file and the model. */
+const BLOCK_BYTES = 8 * 1024 * 1024;
+
+/** How many names a message lists before it only counts them. */
+const LISTED = 5;
+
+/** Checks that the checkpoint holds exactly the parameters of the configuration.
+ *  @throws model-missing, model-extra, model-shape, model-mix, model-dtype */
+export function checkParameters(config: BaichuanConfig, checkpoint: Checkpoint): void {
+  const shapes = parameterShapes(config);
+  const missing = [...shapes.keys()].filter((name) => !checkpoint.tensors.has(name));
+  if (missing.length > 0) throw missingParameters(missing, shapes.size);
+
+  const stored = [...checkpoint.tensors.values()].filter(({ name }) => !isIgnoredTensor(name));
+  const extra = stored.filter(({ name }) => !shapes.has(name));
+  if (extra.length > 0) throw extraTensors(extra);
+
+  const misshapen = stored.filter(({ name, shape }) => !sameShape(shape, shapes.get(name) ?? []));
+  if (misshapen.length > 0) throw wrongShapes(misshapen, stored, shapes);
+
+  const unreadable = stored.find(({ dtype }) => !['F32', 'F16', 'BF16'].includes(dtype));
+  if (unreadable !== undefined) throw unreadableType(unreadable);
+}
+
+/** Reads one parameter as float32, in blocks of at most 8 MiB.
+ *  @param onNotice told once about NaN or infinite weights */
+export async function readParameter(
+  stored: StoredTensor,
+  widener: Widener,
+  onNotice: (notice: string) => void,
+): Promise<Tensor> {
+  const tensor = createTensor(stored.shape);
+  const target = float32(tensor);
+  const elementBytes = stored.dtype === 'F32' ? 4 : 2;
+  for (let byteOffset = 0; byteOffset < stored.byteLength; byteOffset += BLOCK_BYTES) {
+    const byteLength = Math.min(BLOCK_BYTES, stored.byteLength - byteOffset);
+    const bytes = await stored.read(byteOffset, byteLength);
+    const start = byteOffset / elementBytes;
+    if (stored.dtype === 'F32') asBytes(target).set(bytes, byteOffset);
+    else if (stored.dtype !== 'BF16' && stored.dtype !== 'F16') throw unreadableType(stored);
+    else widener.widen(stored.dtype, bytes, target, start);
+  }
+  const broken = target.reduce((count, value) => count + (Number.isFinite(value) ? 0 : 1), 0);
+  if (broken > 0) {
+    const share = `${broken} of ${target.length} weights`;
+    onNotice(
+      `${stored.name} (${stored.file}): ${share} are NaN or infinite, so the logits may be.`,
+    );
+  }
+  return tensor;
+}
+
+/** Files are little-endian, and so is every machine that WebAssembly engines run on. */
+function asBytes(target: Float32Array): Uint8Array {
+  return new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
+}
+
+function sameShape(shape: readonly number[], expected: readonly number[]): boolean {
+  return shape.length === expected.length && shape.every((length, i) => length === expected[i]);
+}
+
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, LISTED).map(quote).join(', ');
+  return names.length > LISTED ? `${shown} and ${names.length - LISTED} more` : shown;
+}
+
+function missingParameters(missing: readonly string[], total: number): BaichuanError {
+  return new BaichuanError('model-missing', {
+    where: missing[0],
+    what: `${missing.length} of ${total} parameters are not in the checkpoint: ${list(missing)}.`,
+    fix: 'Use the config.json that came with these weights, and download every shard.',
+    expected: total,
+    found: total - missing.length,
+  });
+}
+
+function extraTensors(extra: readonly StoredTensor[]): BaichuanError {
+  const names = extra.map(({ name }) => name);
+  return new BaichuanError('model-extra', {
+    file: extra[0].file,
+    where: quote(names[0]),
+    what: `${extra.length} tensors belong to no parameter of this model: ${list(names)}.`,
+    fix: 'Use the config.json that came with these weights, and remove tensors of other origin.',
+  });
+}
+
+/** Shapes that fit in some files and not in others come from two models mixed in one folder. */
+function wrongShapes(
+  misshapen: readonly StoredTensor[],
+  stored: readonly StoredTensor[],
+  shapes: ReadonlyMap<string, readonly number[]>,
+): BaichuanError {
+  const [{ name, file, shape }] = misshapen;
+  const wrongFiles = new Set(misshapen.map((tensor) => tensor.file));
+  const rightFile = stored.find((tensor) => !wrongFiles.has(tensor.file))?.file;
+  const expected = `[${(shapes.get(name) ?? []).join(', ')}]`;
+  const found = `[${shape.join(', ')}]`;
+  const what = `config.json demands the shape ${expected}, but the file has ${found}`;
+  if (rightFile === undefined) {
+    const fix = 'Use the config.json that came with these weights.';
+    return new BaichuanError('model-shape', {
+      file,
+      where: name,
+      what: `${what}.`,
+      fix,
+      expected,
+      found,
+    });
+  }
+  return new BaichuanError('model-mix', {
+    file,
+    where: name,
+    what: `${what}, while the tensors of ${rightFile} fit: these shards are not of one model.`,
+    fix: 'Download all shards of one model into an empty folder.',
+    expected,
+    found,
+  });
+}
+
+function unreadableType({ name, file, dtype }: StoredTensor): BaichuanError {
+  return new BaichuanError('model-dtype', {
+    file,
+    where: name,
+    what: `Weights of type ${dtype} are not supported; F32, F16 and BF16 are.`,
+    fix: 'Convert the checkpoint to one of these types.',
+    expected: 'F32, F16 or BF16',
+    found: dtype,
+  });
+}
