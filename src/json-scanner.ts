@@ -56,6 +56,28 @@ export function readWord<T>(scanner: Scanner, word: string, value: T): T {
 
 /** Reads a number; its text is kept when it is not plain. */
 export function readNumber(scanner: Scanner): number | JsonNumber {
+  return readShortInteger(scanner) ?? readAnyNumber(scanner);
+}
+
+/** The common case without a regular expression: at most 15 digits, or undefined. */
+function readShortInteger(scanner: Scanner): number | undefined {
+  const { text, position } = scanner;
+  let end = position;
+  let value = 0;
+  let code = text.charCodeAt(end);
+  while (code >= 0x30 && code <= 0x39 && end - position < 15) {
+    value = value * 10 + code - 0x30;
+    end += 1;
+    code = text.charCodeAt(end);
+  }
+  // Leading zeros, fractions, exponents (`.`, `E`, `e`) and more digits go the other way.
+  if (end === position || (text.charCodeAt(position) === 0x30 && end > position + 1)) return;
+  if ((code >= 0x30 && code <= 0x39) || code === 0x2e || code === 0x45 || code === 0x65) return;
+  scanner.position = end;
+  return value;
+}
+
+function readAnyNumber(scanner: Scanner): number | JsonNumber {
   const pattern = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
   pattern.lastIndex = scanner.position;
   const text = pattern.exec(scanner.text)?.[0];

@@ -105,8 +105,8 @@ function readArray(scanner: Scanner): JsonValue[] {
     do {
       scanner.path[depth] = values.length;
       values.push(readValue(scanner));
-      scanner.path.length = depth;
     } while (continues(scanner, ']'));
+    scanner.path.pop();
   }
   return values;
 }
@@ -123,8 +123,8 @@ function readObject(scanner: Scanner): JsonObject {
       scanner.path[depth] = key;
       if (members.has(key)) failDuplicate(scanner, start, keyPosition);
       members.set(key, readValue(scanner));
-      scanner.path.length = depth;
     } while (continues(scanner, '}'));
+    scanner.path.pop();
   }
   return members;
 }
