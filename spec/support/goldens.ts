@@ -5,12 +5,14 @@ import { readFileSync } from 'node:fs';
 import { type BaichuanConfig, parseConfig } from '../../src/config.ts';
 import type { Kernels } from '../../src/kernels/kernels.ts';
 import { createReferenceKernels } from '../../src/kernels/reference/index.ts';
-import type { Segment, Tap } from '../../src/layers/context.ts';
+import type { LayerContext, Segment, Tap } from '../../src/layers/context.ts';
+import type { DecoderLayerWeights } from '../../src/layers/decoder-layer.ts';
 import { KvCache } from '../../src/layers/kv-cache.ts';
-import { forward, type Machine } from '../../src/model/baichuan.ts';
+import { createContext, forward, type Machine } from '../../src/model/baichuan.ts';
 import { type BaichuanWeights, loadWeights } from '../../src/model/weights.ts';
 import { Arena } from '../../src/tensor/arena.ts';
-import { float32, tensorOf } from '../../src/tensor/tensor.ts';
+import { float32, type Tensor, tensorOf } from '../../src/tensor/tensor.ts';
+import { difference } from '../../src/verify/compare.ts';
 import { type OracleTensor, readSafetensors } from './safetensors-oracle.ts';
 
 /** Every kernel set, each proven by the same goldens and laws. */
@@ -105,3 +107,56 @@ export function idsOf(tensor: OracleTensor | undefined, row = 0): number[] {
   const T = shape.at(-1) as number;
   return Array.from(values.subarray(row * T, (row + 1) * T));
 }
+
+/** One row of a recorded activation, without the batch axis. */
+export function recorded(golden: Golden, name: string, row = 0): Tensor {
+  const {
+    shape: [rows, ...shape],
+    values,
+  } = golden.float32.get(name) as OracleTensor;
+  const length = values.length / rows;
+  return tensorOf(Float32Array.from(values.subarray(row * length, (row + 1) * length)), shape);
+}
+
+/** The first layer whose every tensor is recorded. */
+export function detailedLayer(golden: Golden, { weights }: Runner): DecoderLayerWeights {
+  const isDetailed = ({ path }: DecoderLayerWeights) => golden.float32.has(`${path}.mlp.output`);
+  return weights.layers.find(isDetailed) as DecoderLayerWeights;
+}
+
+/** The context of a layer that runs on fresh sequences of `counts` tokens, one after the other. */
+export function contextOf({ machine, kvCache }: Runner, counts: number[], layer = 0): LayerContext {
+  let start = 0;
+  const segments = counts.map((count) => {
+    const segment = { sequence: kvCache.open(), start, count, position: 0 };
+    kvCache.reserve(segment);
+    start += count;
+    return segment;
+  });
+  return { ...createContext(machine, segments), layer };
+}
+
+/** The context of a layer that runs alone on `count` tokens of a fresh sequence. */
+export function aloneContext(runner: Runner, count: number, layer = 0): LayerContext {
+  return contextOf(runner, [count], layer);
+}
+
+/** Distance of a tensor from a recorded one, relative to the largest recorded magnitude. */
+export function distanceFrom(golden: Golden, name: string, found: Tensor): number {
+  const expected = recorded(golden, name);
+  const values = { shape: found.shape, values: float32(found) };
+  return difference({ shape: expected.shape, values: float32(expected) }, values).relative;
+}
+
+/** Distance of a layer that computes from the recorded input: rounding of one layer only. */
+export const ALONE_BAR = 2e-6;
+
+/** Every golden model with a runner in every kernel set. */
+export const GOLDEN_RUNNERS = await Promise.all(
+  Object.keys(KERNEL_SETS).flatMap((kernelSet) =>
+    GOLDENS.map(async (golden) => {
+      const title = `${golden.name}, ${kernelSet} kernels`;
+      return { golden, title, runner: await runner(golden, kernelSet) };
+    }),
+  ),
+);
