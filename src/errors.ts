@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   // Callers: arguments of functions and options of commands.
   aborted: 'interrupted',
   'attention-mask': 'usage',
+  'chat-message': 'usage',
   'cache-position': 'usage',
   'context-length': 'resources',
   'generation-option': 'usage',
@@ -95,6 +96,7 @@ export const ERROR_CODES = {
   'config-missing': 'model',
   'config-unsupported': 'unsupported',
   'generation-config': 'model',
+  'logits-not-finite': 'model',
 
   // The tensors of a checkpoint against its configuration.
   'model-closed': 'usage',
