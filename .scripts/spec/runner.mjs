@@ -11,7 +11,9 @@ const PRELOAD = new URL('./preload.mjs', import.meta.url).href;
 const OUTPUT_LINES = 40;
 
 /** @typedef {{ file: string, passed: number, failures: string[], seconds: number }} FileResult */
-/** @typedef {{ code: number | null, signal: string | null, isLate: boolean, output: string }} End */
+/** @typedef {object} End how a process ended
+ *  @property {number | null} code @property {string | null} signal
+ *  @property {boolean} isLate @property {string} output */
 
 /** @typedef {object} RunOptions
  *  @property {number} jobs how many files run at a time

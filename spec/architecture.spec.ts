@@ -1,0 +1,164 @@
+/** The house style, enforced: every rule over every file it is about, and over samples that break
+ *  it and must be found. */
+
+import { readdirSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { areaOf, findCycles, importRule, reExportedBy } from './support/architecture/imports.ts';
+import { orphanSpecs, strangersAtTop, unpairedKernels } from './support/architecture/layout.ts';
+import { RULES, type Scope } from './support/architecture/samples.ts';
+import {
+  commentsOf,
+  importsOf,
+  parse,
+  ROOT,
+  readSources,
+  type Source,
+} from './support/architecture/source.ts';
+
+const src = readSources('src');
+const specs = readSources('spec');
+const assembly = readSources('assembly');
+const code = [...src, ...specs, ...readSources('bench')];
+const everything = [...code, ...assembly, ...readSources('.scripts')];
+
+const index = src.find(({ path }) => path === 'src/index.ts') ?? parse('src/index.ts', '');
+
+const SCOPES: Record<Scope, Source[]> = {
+  src,
+  code,
+  compiled: [...code, ...assembly],
+  documented: everything.filter(({ path }) => !path.endsWith('.spec.ts')),
+  everything,
+};
+
+const spec = suite('architecture');
+
+for (const { name, rule, scope, bad, good } of RULES) {
+  const files = SCOPES[scope];
+  spec(`law: ${name}`, () => {
+    assert.ok(files.length > 0, 'there are files to judge');
+    assert.equal(files.flatMap(rule), []);
+  });
+
+  spec(`error: what breaks it is found: ${name}`, () => {
+    for (const [path, text] of bad) {
+      const found = rule(parse(path, text));
+      assert.is(found.length, 1, `${path}: ${text} → ${JSON.stringify(found)}`);
+      assert.match(found[0], new RegExp(`^${path}:\\d+: `));
+    }
+    for (const [path, text] of good) assert.equal(rule(parse(path, text)), [], text);
+  });
+}
+
+spec('law: the edges may import what src/index.ts re-exports', () => {
+  const sample = parse('src/index.ts', `export { createTensor } from './tensor/tensor.ts';`);
+  const edge = parse('src/cli/main.ts', `import { createTensor } from '../tensor/tensor.ts';`);
+  assert.equal(importRule(reExportedBy(sample))(edge), []);
+  assert.is(importRule(new Set())(edge).length, 1);
+});
+
+spec('law: src/index.ts holds re-exports only', () => {
+  const others = index.tree.statements.filter(
+    (statement) => !/^export\b.* from /s.test(statement.getText()),
+  );
+  assert.equal(
+    others.map((statement) => statement.getText()),
+    [],
+  );
+});
+
+spec('law: imports in src/ have no cycles at run time', () => {
+  assert.equal(findCycles(src), []);
+});
+
+spec('error: a cycle of imports is found, whatever its length', () => {
+  const file = (name: string, other: string) =>
+    parse(`src/model/${name}.ts`, `import { x, type Y } from './${other}.ts';`);
+  assert.equal(findCycles([file('a', 'a')]), ['src/model/a.ts → src/model/a.ts']);
+  assert.is(findCycles([file('a', 'b'), file('b', 'c'), file('c', 'a')]).length, 1);
+  assert.equal(findCycles([file('a', 'c'), file('b', 'c')]), []);
+  const types = parse('src/model/b.ts', `import type { X } from './a.ts';`);
+  assert.equal(findCycles([file('a', 'b'), types]), []);
+});
+
+spec('law: the top level holds what the house style lists', () => {
+  assert.equal(strangersAtTop(readdirSync(ROOT)), []);
+});
+
+spec('error: a stranger at the top level is found', () => {
+  const names = ['README.md', 'README.zh-CN.md', '.editorconfig', 'src', 'notes.md', 'scripts'];
+  assert.equal(strangersAtTop(names), ['notes.md', 'scripts']);
+});
+
+const pathsOf = (sources: Source[]) => sources.map(({ path }) => path);
+const specPaths = pathsOf(specs).filter((path) => path.endsWith('.spec.ts'));
+
+spec('law: every spec mirrors a file of src/', () => {
+  assert.equal(orphanSpecs(specPaths, pathsOf(src)), []);
+});
+
+spec('error: a spec without its source is found', () => {
+  const sources = ['src/kernels/reference/widen.ts', 'src/layers/rope.ts', 'src/errors.ts'];
+  const kept = ['spec/kernels/widen.spec.ts', 'spec/layers/rope.spec.ts', 'spec/errors.spec.ts'];
+  const orphans = ['spec/layers/alibi.spec.ts', 'spec/rope/rope.spec.ts', 'spec/model/x.spec.ts'];
+  assert.equal(orphanSpecs([...kept, ...orphans], sources), orphans);
+});
+
+const kernels = assembly.filter(({ path }) => path !== 'assembly/index.ts');
+const mirrors = src.filter(({ path }) => path.startsWith('src/kernels/reference/'));
+
+spec('law: every kernel has a mirror with its parameters, and a spec', () => {
+  assert.ok(kernels.length > 0);
+  assert.equal(unpairedKernels(kernels, mirrors, specPaths), []);
+});
+
+spec('error: a kernel that parts from its mirror is found', () => {
+  const kernel = parse('assembly/widen.ts', 'export function widen(yPtr: usize, xPtr: usize) {}');
+  const mirror = (text: string) => parse('src/kernels/reference/widen.ts', text);
+  const same = mirror('export function widen(y: X, x: X) {}');
+  const swapped = mirror('export function widen(x: X, y: X) {}');
+  const renamed = mirror('export function widens(y: X, x: X) {}');
+  const specsOfIt = ['spec/kernels/widen.spec.ts'];
+  assert.equal(unpairedKernels([kernel], [same], specsOfIt), []);
+  assert.match(unpairedKernels([kernel], [], specsOfIt)[0], 'no mirror');
+  assert.match(unpairedKernels([kernel], [same], [])[0], 'no spec');
+  assert.match(unpairedKernels([kernel], [swapped], specsOfIt)[0], 'differs');
+  assert.match(unpairedKernels([kernel], [renamed], specsOfIt)[0], 'differs');
+});
+
+spec('law: files are found where the rules look for them', () => {
+  for (const folder of ['src/errors.ts', 'assembly/index.ts', '.scripts/test.mjs']) {
+    assert.ok(pathsOf(everything).includes(folder), folder);
+  }
+  assert.is(areaOf('src/kernels/wasm/module.ts'), 'kernels');
+  assert.is(areaOf('src/utf-8.ts'), 'utf-8');
+  assert.is(areaOf('src/json-fields.ts'), 'json');
+  assert.is(areaOf('src/jsonish.ts'), undefined);
+});
+
+spec('law: imports and comments are seen in all their forms', () => {
+  const text = [
+    `import a, { b } from './a.ts';`,
+    `import type { C } from './c.ts';`,
+    `import { type D, e } from './d.ts';`,
+    `import './f.ts';`,
+    `export type { G } from './g.ts'; // one`,
+    `const h = (/* two */) => import('./h.ts');`,
+    `let i: import('./i.ts').I; const text = '// none';`,
+  ].join('\n');
+  const source = parse('src/model/sample.ts', text);
+  const found = importsOf(source).map(({ target, isType }) => `${target} ${isType}`);
+  const folder = 'src/model';
+  assert.equal(found, [
+    ...[`${folder}/a.ts false`, `${folder}/c.ts true`, `${folder}/d.ts false`],
+    ...[`${folder}/f.ts false`, `${folder}/g.ts true`, `${folder}/h.ts false`],
+    `${folder}/i.ts true`,
+  ]);
+  assert.equal(
+    commentsOf(source).map((comment) => comment.text),
+    ['// one', '/* two */'],
+  );
+});
+
+spec.run();

@@ -1,0 +1,71 @@
+/** Where files lie: the top level, specs beside their sources, kernels beside their mirrors. */
+
+import ts from 'typescript';
+import type { Source } from './source.ts';
+
+const TOP_LEVEL = new Set([
+  ...['package.json', 'package-lock.json', 'tsconfig.json', 'asconfig.json', 'biome.json'],
+  ...['assembly', 'src', 'spec', 'fixtures', 'bench', 'node_modules', 'dist'],
+  ...['LICENSE', 'CONTRIBUTING.md'],
+]);
+
+/** Folders of spec/ that mirror no folder of src/ file by file. */
+const FREE_SPECS = /^spec\/(support|tooling|shared|docs|cli|goldens)\/|^spec\/[\w-]+\.spec\.ts$/;
+
+/** Names at the top level that do not belong there. */
+export function strangersAtTop(names: string[]): string[] {
+  return names.filter(
+    (name) =>
+      !TOP_LEVEL.has(name) && !name.startsWith('.') && !/^README(\.[\w-]+)?\.md$/.test(name),
+  );
+}
+
+/** Specs without the source they are named after.
+ *  @param specs paths of spec files @param sources paths in src/ */
+export function orphanSpecs(specs: string[], sources: string[]): string[] {
+  const modules = new Set<string>();
+  for (const file of sources) {
+    const stem = file.replace(/^src\//, '').replace(/\.ts$/, '');
+    modules.add(stem);
+    // A kernel and its mirror share the spec; a folder may have one spec for the whole.
+    modules.add(stem.replace(/^kernels\/(reference|wasm)\//, 'kernels/'));
+    modules.add(stem.replace(/\/[^/]+$/, ''));
+  }
+  return specs.filter((file) => {
+    const stem = file.replace(/^spec\//, '').replace(/\.spec\.ts$/, '');
+    return !FREE_SPECS.test(file) && !modules.has(stem);
+  });
+}
+
+/** Kernels that lack a mirror of the same name and parameters, or a spec.
+ *  @param kernels files of assembly/ but its index @param mirrors files of kernels/reference/ */
+export function unpairedKernels(kernels: Source[], mirrors: Source[], specs: string[]): string[] {
+  return kernels.flatMap((kernel) => {
+    const name = kernel.path.replace(/^assembly\//, '').replace(/\.ts$/, '');
+    const mirror = mirrors.find(({ path }) => path === `src/kernels/reference/${name}.ts`);
+    if (mirror === undefined) return [`${kernel.path}: has no mirror`];
+    if (!specs.includes(`spec/kernels/${name}.spec.ts`)) return [`${kernel.path}: has no spec`];
+    const found = exportedSignatures(mirror);
+    return [...exportedSignatures(kernel)]
+      .filter(([functionName, names]) => {
+        const expected = names.map((parameter) => parameter.replace(/Ptr$/, ''));
+        return found.get(functionName)?.join() !== expected.join();
+      })
+      .map(([functionName]) => `${kernel.path}: ${functionName} differs from its mirror`);
+  });
+}
+
+/** The parameter names of every exported function. */
+function exportedSignatures({ tree }: Source): Map<string, string[]> {
+  const signatures = new Map<string, string[]>();
+  for (const statement of tree.statements) {
+    if (!ts.isFunctionDeclaration(statement) || statement.name === undefined) continue;
+    const isExported = statement.modifiers?.some(
+      ({ kind }) => kind === ts.SyntaxKind.ExportKeyword,
+    );
+    if (!isExported) continue;
+    const names = statement.parameters.map((parameter) => parameter.name.getText(tree));
+    signatures.set(statement.name.text, names);
+  }
+  return signatures;
+}
