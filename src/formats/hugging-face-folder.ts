@@ -1,0 +1,177 @@
+/** A folder as Hugging Face lays it out: config.json, generation_config.json, tokenizer.model, and
+ *  the weights in model.safetensors or in shards with model.safetensors.index.json.
+ *
+ *  Opening reads the JSON files and the headers of the weights. The tokenizer is needed only where
+ *  text is, so it is looked for only then. */
+import { BaichuanError, quote } from '../errors.ts';
+import type { ByteSource } from './byte-source.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { openSafetensors } from './safetensors.ts';
+import { MAX_INDEX_BYTES, parseShardIndex } from './shard-index.ts';
+import { openShards } from './sharded-checkpoint.ts';
+
+/** Files by name, without subfolders. */
+export interface Folder {
+  /** The folder as the caller named it, for messages. */
+  readonly name: string;
+  /** The names in it. */
+  list(): Promise<string[]>;
+  /** Opens one of them. @throws io-…, index-path, index-symlink */
+  open(name: string): Promise<ByteSource>;
+}
+
+export interface HuggingFaceFolder {
+  readonly name: string;
+  /** The bytes of config.json, for `parseConfig`. */
+  readonly config: Uint8Array;
+  /** The bytes of generation_config.json, if it is there. */
+  readonly generationConfig: Uint8Array | undefined;
+  readonly checkpoint: Checkpoint;
+  readonly hasTokenizer: boolean;
+  /** Reads tokenizer.model. @throws directory-missing, tokenizer-limit, io-… */
+  requireTokenizer(): Promise<Uint8Array>;
+  /** What was accepted though it was odd, one sentence each. */
+  readonly notices: readonly string[];
+}
+
+const CONFIG = 'config.json';
+const GENERATION_CONFIG = 'generation_config.json';
+const TOKENIZER = 'tokenizer.model';
+const WEIGHTS = 'model.safetensors';
+const INDEX = 'model.safetensors.index.json';
+
+const MAX_JSON_BYTES = 2 ** 20;
+const MAX_TOKENIZER_BYTES = 64 * 2 ** 20;
+
+/** Opens a Hugging Face folder.
+ *  @param options.weights one weights file or index in it, instead of the usual names
+ *  @throws directory-missing, format-unsupported, index-…, safetensors-…, json-…, io-… */
+export async function openHuggingFaceFolder(
+  folder: Folder,
+  options: { weights?: string | undefined } = {},
+): Promise<HuggingFaceFolder> {
+  const present = new Set(await folder.list());
+  if (!present.has(CONFIG)) throw missingError(folder, CONFIG, 'the sizes of the model');
+  const { weights, notices } = chooseWeights(folder, present, options.weights);
+  const config = await readSmall(folder, CONFIG, MAX_JSON_BYTES);
+  const generationConfig = present.has(GENERATION_CONFIG)
+    ? await readSmall(folder, GENERATION_CONFIG, MAX_JSON_BYTES)
+    : undefined;
+  const checkpoint = await openWeights(folder, present, weights);
+  return {
+    name: folder.name,
+    config,
+    generationConfig,
+    checkpoint,
+    hasTokenizer: present.has(TOKENIZER),
+    requireTokenizer: () => readTokenizer(folder, present),
+    notices: [...notices, ...checkpoint.notices],
+  };
+}
+
+/** Reads a tokenizer.model of a folder that needs no weights.
+ *  @throws directory-missing, tokenizer-limit, io-… */
+export async function readFolderTokenizer(folder: Folder): Promise<Uint8Array> {
+  return readTokenizer(folder, new Set(await folder.list()));
+}
+
+async function readTokenizer(folder: Folder, present: ReadonlySet<string>): Promise<Uint8Array> {
+  if (!present.has(TOKENIZER)) throw missingError(folder, TOKENIZER, 'the vocabulary of text');
+  return readSmall(folder, TOKENIZER, MAX_TOKENIZER_BYTES);
+}
+
+async function openWeights(
+  folder: Folder,
+  present: ReadonlySet<string>,
+  weights: string,
+): Promise<Checkpoint> {
+  if (!weights.endsWith('.json')) return openSafetensors(await folder.open(weights));
+  const file = `${folder.name}/${weights}`;
+  const index = parseShardIndex(await readSmall(folder, weights, MAX_INDEX_BYTES), file);
+  return openShards(index, { present, open: (name) => folder.open(name) }, file);
+}
+
+interface WeightsChoice {
+  weights: string;
+  notices: string[];
+}
+
+/** The weights file to read: the one asked for, or by its usual name. */
+function chooseWeights(
+  folder: Folder,
+  present: ReadonlySet<string>,
+  asked: string | undefined,
+): WeightsChoice {
+  const names = [...present];
+  if (asked !== undefined) {
+    if (!present.has(asked)) throw missingError(folder, asked, 'the weights');
+    if (/\.(bin|pt|pth|gguf)$/i.test(asked)) throw unsupportedError(folder, asked);
+    return { weights: asked, notices: [] };
+  }
+  const weights = [WEIGHTS, INDEX].find((name) => present.has(name));
+  const bin = names.find((name) => /^pytorch_model.*\.bin$/.test(name));
+  if (weights === undefined) throw noWeightsError(folder, names);
+  const notices: string[] = [];
+  if (bin !== undefined) notices.push(`The folder has .bin and .safetensors; ${weights} is read.`);
+  if (weights === WEIGHTS && present.has(INDEX)) {
+    notices.push(`The folder has ${WEIGHTS} and ${INDEX}; ${WEIGHTS} is read.`);
+  }
+  return { weights, notices };
+}
+
+function noWeightsError(folder: Folder, names: readonly string[]): BaichuanError {
+  const foreign = names.find((name) => /\.(bin|pt|pth|gguf)$/i.test(name));
+  if (foreign !== undefined) return unsupportedError(folder, foreign);
+  const shard = names.find((name) => name.endsWith('.safetensors'));
+  if (shard === undefined) return missingError(folder, WEIGHTS, 'the weights');
+  return new BaichuanError('directory-missing', {
+    file: folder.name,
+    where: INDEX,
+    what: `the folder has neither ${WEIGHTS} nor ${INDEX}, but ${quote(shard)}.`,
+    fix: `Download ${INDEX} too, or name the one weights file to read.`,
+    expected: INDEX,
+    found: quote(shard),
+  });
+}
+
+function unsupportedError(folder: Folder, weights: string): BaichuanError {
+  const extension = weights.slice(weights.lastIndexOf('.'));
+  return new BaichuanError('format-unsupported', {
+    file: folder.name,
+    where: quote(weights).slice(1, -1),
+    what: `the weights are in ${extension}, and ${extension} is not read yet.`,
+    fix: `Convert the weights to ${WEIGHTS} (save_pretrained with safe_serialization=True).`,
+    expected: '.safetensors',
+    found: extension,
+  });
+}
+
+function missingError(folder: Folder, name: string, holds: string): BaichuanError {
+  const published = 'baichuan-inc/Baichuan-13B-Base or baichuan-inc/Baichuan-7B on Hugging Face';
+  return new BaichuanError('directory-missing', {
+    file: folder.name,
+    where: quote(name).slice(1, -1),
+    what: `the folder has no ${quote(name).slice(1, -1)}, which holds ${holds}.`,
+    fix: `Copy it there from where the weights come from, such as ${published}.`,
+    expected: name,
+    found: 'nothing',
+  });
+}
+
+/** Reads a whole file whose size is checked first. */
+async function readSmall(folder: Folder, name: string, maxBytes: number): Promise<Uint8Array> {
+  const source = await folder.open(name);
+  try {
+    if (source.size <= maxBytes) return await source.read(0, source.size);
+    throw new BaichuanError(name === TOKENIZER ? 'tokenizer-limit' : 'json-size', {
+      file: source.name,
+      where: 'size',
+      what: `the file has ${source.size} bytes, where at most ${maxBytes} are read.`,
+      fix: 'Check that this is the file you mean; no published one is as large.',
+      expected: maxBytes,
+      found: source.size,
+    });
+  } finally {
+    await source.close();
+  }
+}

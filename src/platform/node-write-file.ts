@@ -1,0 +1,139 @@
+/** Files written whole or not at all, on Node: the bytes go to a temporary file beside the target,
+ *  which takes its name only when all of them are on the disk. What was there before stays until
+ *  then. Order: write, fsync the file, rename, fsync the folder. */
+import * as nodeFileSystem from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { BaichuanError } from '../errors.ts';
+import type { ByteSink } from '../formats/byte-source.ts';
+import { errnoOf, ioError, printablePath } from './node-errors.ts';
+import { kindOf } from './node-read-file.ts';
+
+/** What of `node:fs/promises` is used here; specs inject faults through it. */
+export type WriteFileSystem = Pick<
+  typeof nodeFileSystem,
+  'open' | 'realpath' | 'rename' | 'stat' | 'unlink'
+>;
+
+/** A file that is being written. After an error of `write` or `commit` nothing of it is left. */
+export interface FileWriter extends ByteSink {
+  /** @throws io-no-space, io-failed, io-closed */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Puts the file in its place. @throws io-no-space, io-failed, io-closed */
+  commit(): Promise<void>;
+  /** Removes what was written; does nothing after `commit` or an error. */
+  abort(): Promise<void>;
+}
+
+/** Tells temporary files of one process apart. */
+let created = 0;
+
+/** Begins to write a file that appears only with `commit`.
+ *  @param path where it shall be; a link is followed, an existing file replaced
+ *  @throws io-not-found, io-not-a-file, io-no-space, io-failed */
+export async function createFile(
+  path: string,
+  fileSystem: WriteFileSystem = nodeFileSystem,
+): Promise<FileWriter> {
+  const file = printablePath(path);
+  try {
+    const target = await targetOf(path, fileSystem);
+    created += 1;
+    const temporary = join(dirname(target), `.baichuan-${process.pid}-${created}.tmp`);
+    const handle = await fileSystem.open(temporary, 'wx');
+    return fileWriter({ file, target, temporary, handle, fileSystem });
+  } catch (cause) {
+    throw ioError(cause, { file, action: 'create the file' });
+  }
+}
+
+/** The real path to write to. Renaming over a device such as /dev/null would destroy it. */
+async function targetOf(path: string, fileSystem: WriteFileSystem): Promise<string> {
+  try {
+    const state = await fileSystem.stat(path, { bigint: true });
+    if (state.isFile()) return await fileSystem.realpath(path);
+    throw new BaichuanError('io-not-a-file', {
+      file: printablePath(path),
+      what: `this is ${kindOf(state)}, which is not replaced by a file.`,
+      fix: 'Give the path of a file to write.',
+      expected: 'a regular file, or none',
+      found: kindOf(state),
+    });
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return path;
+    throw cause;
+  }
+}
+
+interface CreatedFile {
+  file: string;
+  target: string;
+  temporary: string;
+  handle: nodeFileSystem.FileHandle;
+  fileSystem: WriteFileSystem;
+}
+
+function fileWriter({ file, target, temporary, handle, fileSystem }: CreatedFile): FileWriter {
+  let size = 0;
+  let open = true;
+  const discard = async () => {
+    if (!open) return;
+    open = false;
+    await handle.close().catch(() => undefined);
+    await fileSystem.unlink(temporary).catch(() => undefined);
+  };
+  const guarded = async (action: string, step: () => Promise<void>) => {
+    if (!open) throw writerClosedError(file);
+    try {
+      await step();
+    } catch (cause) {
+      await discard();
+      throw ioError(cause, { file, byteOffset: size, action });
+    }
+  };
+  return {
+    write: (bytes) =>
+      guarded(`write ${bytes.length} bytes`, async () => {
+        const byteOffset = size;
+        size += bytes.length;
+        await writeFully(handle, bytes, byteOffset);
+      }),
+    commit: () =>
+      guarded('finish the file', async () => {
+        await handle.sync();
+        await handle.close();
+        await fileSystem.rename(temporary, target);
+        open = false;
+        await syncFolder(dirname(target), fileSystem);
+      }),
+    abort: discard,
+  };
+}
+
+async function writeFully(
+  handle: nodeFileSystem.FileHandle,
+  bytes: Uint8Array,
+  byteOffset: number,
+): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const left = bytes.length - done;
+    const { bytesWritten } = await handle.write(bytes, done, left, byteOffset + done);
+    if (bytesWritten === 0) throw new Error(`the system took no byte at ${byteOffset + done}`);
+    done += bytesWritten;
+  }
+}
+
+/** Makes the new name last; some systems cannot open or sync a folder, and need not. */
+async function syncFolder(path: string, fileSystem: WriteFileSystem): Promise<void> {
+  const handle = await fileSystem.open(path, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close().catch(() => undefined);
+}
+
+function writerClosedError(file: string): BaichuanError {
+  return new BaichuanError('io-closed', {
+    file,
+    what: 'the file is already finished or was given up.',
+    fix: 'Create it again.',
+  });
+}
