@@ -1,0 +1,12 @@
+/** The tokenizer, an entry of its own: it needs no model, no file system and no network. */
+export { type CheckVocabularyOptions, checkVocabulary } from './check-vocabulary.ts';
+export type { DecodeOptions, StreamDecoder } from './decode.ts';
+export type { EncodedPiece } from './encode.ts';
+export {
+  type EncodeOptions,
+  type LoadTokenizerOptions,
+  loadTokenizer,
+  MAX_MODEL_BYTES,
+  type Tokenizer,
+} from './tokenizer.ts';
+export type { PieceType } from './vocabulary.ts';

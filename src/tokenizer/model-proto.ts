@@ -1,0 +1,250 @@
+/** A SentencePiece model file, read field by field into the settings that encode and decode.
+ *
+ *  The file is one protobuf `ModelProto`: the pieces, how they were trained, and how text is
+ *  normalized. Values that the file leaves out have the defaults of the schema. Fields that only
+ *  steer training are passed over by number; any other field is refused, since it may change what
+ *  the ids mean.
+ *  Source: google/sentencepiece, src/sentencepiece_model.proto at v0.1.97. */
+import { BaichuanError } from '../errors.ts';
+import {
+  boolValue,
+  bytesValue,
+  floatValue,
+  int32Value,
+  readFields,
+  type WireField,
+  type WireMessage,
+} from './protobuf.ts';
+import { decodeUtf8 } from './utf8.ts';
+
+/** One entry of the vocabulary, as the file has it. */
+export interface RawPiece {
+  /** The spelling; undefined when its bytes are not valid UTF-8. */
+  piece: string | undefined;
+  /** Length of the spelling in bytes. */
+  lengthBytes: number;
+  /** Log probability or, in BPE, the merge priority: higher merges first. */
+  score: number;
+  /** 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. */
+  type: number;
+}
+
+/** The settings of a model file under the names of its schema, in camelCase. */
+export interface ModelProto {
+  pieces: RawPiece[];
+  modelType: number;
+  byteFallback: boolean;
+  treatWhitespaceAsSuffix: boolean;
+  unkSurface: string;
+  unkPiece: string;
+  bosId: number;
+  bosPiece: string;
+  eosId: number;
+  eosPiece: string;
+  padId: number;
+  padPiece: string;
+  addDummyPrefix: boolean;
+  removeExtraWhitespaces: boolean;
+  escapeWhitespaces: boolean;
+  /** Sizes of the compiled character maps; 0 is the identity. */
+  precompiledCharsmapBytes: number;
+  denormalizerCharsmapBytes: number;
+  /** Texts and their pieces, joined by spaces, that a reader must reproduce. */
+  selfTests: { input: string; expected: string }[];
+}
+
+/** The most pieces that a file may have. */
+export const MAX_PIECES = 2 ** 20;
+
+/** trainer_spec fields that say how the vocabulary was made, not what it means. */
+const TRAINING_ONLY = new Set([
+  ...[1, 2, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26],
+  ...[30, 31, 32, 33, 34, 36, 40, 49, 50, 51, 52, 53, 54],
+]);
+
+/** Reads a whole model file.
+ *  @throws protobuf-wire, tokenizer-count, tokenizer-field, tokenizer-special */
+export function readModelProto(bytes: Uint8Array, file: string | undefined): ModelProto {
+  const model = defaultModel();
+  readFields({ bytes, start: 0, end: bytes.length, file }, (field) => {
+    switch (field.number) {
+      case 1:
+        return addPiece(model, field);
+      case 2:
+        return readFields(bytesValue(field), (inner) => readTrainerField(model, inner));
+      case 3:
+        return readFields(bytesValue(field), (inner) => readNormalizerField(model, inner));
+      case 4:
+        return readFields(bytesValue(field), (inner) => readSelfTestField(model, inner));
+      case 5:
+        return readFields(bytesValue(field), (inner) => readDenormalizerField(model, inner));
+      default:
+        throw unknownField('the model', field);
+    }
+  });
+  return model;
+}
+
+function defaultModel(): ModelProto {
+  return {
+    pieces: [],
+    modelType: 1,
+    byteFallback: false,
+    treatWhitespaceAsSuffix: false,
+    unkSurface: ' \u2047 ',
+    unkPiece: '<unk>',
+    bosId: 1,
+    bosPiece: '<s>',
+    eosId: 2,
+    eosPiece: '</s>',
+    padId: -1,
+    padPiece: '<pad>',
+    addDummyPrefix: true,
+    removeExtraWhitespaces: true,
+    escapeWhitespaces: true,
+    precompiledCharsmapBytes: 0,
+    denormalizerCharsmapBytes: 0,
+    selfTests: [],
+  };
+}
+
+function addPiece(model: ModelProto, field: WireField): void {
+  const message = bytesValue(field);
+  if (model.pieces.length === MAX_PIECES) {
+    throw new BaichuanError('tokenizer-count', {
+      file: message.file,
+      where: `byte ${field.byteOffset}`,
+      what: `the vocabulary has more than ${MAX_PIECES} pieces.`,
+      fix: 'Use the tokenizer.model that came with the checkpoint.',
+      expected: MAX_PIECES,
+    });
+  }
+  const entry: RawPiece = { piece: '', lengthBytes: 0, score: 0, type: 1 };
+  readFields(message, (inner) => readPieceField(entry, inner));
+  model.pieces.push(entry);
+}
+
+function readPieceField(entry: RawPiece, field: WireField): void {
+  switch (field.number) {
+    case 1: {
+      const { bytes, start, end } = bytesValue(field);
+      entry.piece = decodeUtf8(bytes, start, end);
+      entry.lengthBytes = end - start;
+      return;
+    }
+    case 2:
+      entry.score = floatValue(field);
+      return;
+    case 3:
+      entry.type = int32Value(field);
+      return;
+    default:
+      throw unknownField('a piece', field);
+  }
+}
+
+function readTrainerField(model: ModelProto, field: WireField): void {
+  switch (field.number) {
+    case 3:
+      model.modelType = int32Value(field);
+      return;
+    case 24:
+      model.treatWhitespaceAsSuffix = boolValue(field);
+      return;
+    case 35:
+      model.byteFallback = boolValue(field);
+      return;
+    case 41:
+      model.bosId = int32Value(field);
+      return;
+    case 42:
+      model.eosId = int32Value(field);
+      return;
+    case 43:
+      model.padId = int32Value(field);
+      return;
+    case 44:
+      model.unkSurface = textValue(field);
+      return;
+    // An empty name means the default one.
+    case 45:
+      model.unkPiece = textValue(field) || '<unk>';
+      return;
+    case 46:
+      model.bosPiece = textValue(field) || '<s>';
+      return;
+    case 47:
+      model.eosPiece = textValue(field) || '</s>';
+      return;
+    case 48:
+      model.padPiece = textValue(field) || '<pad>';
+      return;
+    default:
+      if (!TRAINING_ONLY.has(field.number)) throw unknownField('trainer_spec', field);
+  }
+}
+
+function readNormalizerField(model: ModelProto, field: WireField): void {
+  switch (field.number) {
+    case 1: // The name of the rules; the rules themselves are field 2.
+    case 6: // The rules as text, before they were compiled into field 2.
+      return;
+    case 2:
+      model.precompiledCharsmapBytes = lengthOf(bytesValue(field));
+      return;
+    case 3:
+      model.addDummyPrefix = boolValue(field);
+      return;
+    case 4:
+      model.removeExtraWhitespaces = boolValue(field);
+      return;
+    case 5:
+      model.escapeWhitespaces = boolValue(field);
+      return;
+    default:
+      throw unknownField('normalizer_spec', field);
+  }
+}
+
+/** SentencePiece denormalizes only when there is a character map: nothing else counts here. */
+function readDenormalizerField(model: ModelProto, field: WireField): void {
+  if (field.number === 2) model.denormalizerCharsmapBytes = lengthOf(bytesValue(field));
+  else if (field.number > 6) throw unknownField('denormalizer_spec', field);
+}
+
+function readSelfTestField(model: ModelProto, field: WireField): void {
+  if (field.number !== 1) throw unknownField('self_test_data', field);
+  const sample = { input: '', expected: '' };
+  readFields(bytesValue(field), (inner) => {
+    if (inner.number === 1) sample.input = textValue(inner);
+    else if (inner.number === 2) sample.expected = textValue(inner);
+    else throw unknownField('a self test', inner);
+  });
+  model.selfTests.push(sample);
+}
+
+function lengthOf(message: WireMessage): number {
+  return message.end - message.start;
+}
+
+function textValue(field: WireField): string {
+  const { bytes, start, end, file } = bytesValue(field);
+  const text = decodeUtf8(bytes, start, end);
+  if (text !== undefined) return text;
+  throw new BaichuanError('tokenizer-special', {
+    file,
+    where: `byte ${field.byteOffset}`,
+    what: `the text of field ${field.number} is not valid UTF-8.`,
+    fix: 'The file is damaged; download it again.',
+  });
+}
+
+function unknownField(message: string, field: WireField): BaichuanError {
+  return new BaichuanError('tokenizer-field', {
+    file: field.file,
+    where: `byte ${field.byteOffset}`,
+    what: `${message} has a field ${field.number}, which this reader does not know.`,
+    fix: 'Use a tokenizer.model written by SentencePiece 0.1.97 to 0.2.',
+    found: field.number,
+  });
+}
