@@ -1,0 +1,196 @@
+/** From files to a model: folder, configuration, checks, weights, kernels. Nothing of the weights is
+ *  read before the configuration and the headers have been checked against each other. */
+
+import { type BaichuanConfig, parseConfig } from '../config.ts';
+import { BaichuanError } from '../errors.ts';
+import type { Checkpoint } from '../formats/checkpoint.ts';
+import {
+  type Folder,
+  type HuggingFaceFolder,
+  openHuggingFaceFolder,
+  readFolderTokenizer,
+} from '../formats/hugging-face-folder.ts';
+import {
+  EMPTY_GENERATION_CONFIG,
+  type GenerationConfig,
+  parseGenerationConfig,
+} from '../generate/generation-config.ts';
+import { createReferenceKernels } from '../kernels/reference/index.ts';
+import { createWidener } from '../kernels/wasm/module.ts';
+import { loadWeights } from '../model/weights.ts';
+import { Arena } from '../tensor/arena.ts';
+import {
+  checkVocabulary,
+  loadTokenizer,
+  MAX_MODEL_BYTES,
+  type Tokenizer,
+} from '../tokenizer/index.ts';
+import { createLanguageModel, type LanguageModel } from './language-model.ts';
+import { checkParameters, readParameter } from './parameters.ts';
+import { throwIfAborted } from './pass-runner.ts';
+
+/** A model's files: a path on Node, Deno and Bun, or a folder of the caller's own making. */
+export type ModelSource = string | URL | Folder;
+
+export interface LoadOptions {
+  /** Positions that a sequence may hold; by default the cache grows as it is used, to 2^20. */
+  readonly contextLength?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told what was accepted though it was odd, one sentence each. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
+}
+
+/** A model's files, opened and checked, with nothing of the weights read. */
+export interface OpenedModel {
+  readonly name: string;
+  readonly config: BaichuanConfig;
+  readonly generationConfig: GenerationConfig;
+  readonly checkpoint: Checkpoint;
+  readonly hasTokenizer: boolean;
+  loadTokenizer(): Promise<Tokenizer>;
+  close(): Promise<void>;
+}
+
+/** The embedded model, beside src/ and dist/ alike. */
+const EMBEDDED = new URL('../../fixtures/embedded/', import.meta.url);
+
+const MAX_CONTEXT_LENGTH = 2 ** 20;
+
+/** Opens a model and checks that configuration and tensors belong together.
+ *  @param source the embedded model by default
+ *  @throws directory-missing, config-…, model-…, safetensors-…, json-…, index-…, io-… */
+export async function openModel(
+  source: ModelSource = EMBEDDED,
+  onNotice: (notice: string) => void = () => {},
+): Promise<OpenedModel> {
+  const files = await openFiles(source);
+  try {
+    const config = parseConfig(files.config, { file: `${files.name}/config.json` });
+    checkParameters(config, files.checkpoint);
+    const generationConfig = readGenerationConfig(files, config.vocabSize);
+    const notices = [...files.notices, ...config.notices, ...generationConfig.notices];
+    for (const notice of notices) onNotice(notice);
+    return {
+      name: files.name,
+      config,
+      generationConfig,
+      checkpoint: files.checkpoint,
+      hasTokenizer: files.hasTokenizer,
+      loadTokenizer: () => readTokenizer(files, config.vocabSize, onNotice),
+      close: () => files.checkpoint.close(),
+    };
+  } catch (error) {
+    await files.checkpoint.close();
+    throw error;
+  }
+}
+
+/** Loads a model into memory.
+ *  @param source the embedded model by default @returns the model, to be closed by the caller
+ *  @throws what `openModel` does, aborted, option-value */
+export async function load(
+  source: ModelSource = EMBEDDED,
+  options: LoadOptions = {},
+): Promise<LanguageModel> {
+  const { contextLength = MAX_CONTEXT_LENGTH, onNotice = () => {}, signal } = options;
+  checkContextLength(contextLength);
+  throwIfAborted(signal);
+  const { config, checkpoint, ...opened } = await openModel(source, onNotice);
+  try {
+    const arena = new Arena();
+    const kernels = createReferenceKernels(arena);
+    const widener = createWidener();
+    const weights = await loadWeights(config, kernels, async (name) => {
+      throwIfAborted(signal);
+      const stored = checkpoint.tensors.get(name);
+      if (stored === undefined) throw new TypeError(`checkParameters let ${name} pass`);
+      return readParameter(stored, widener, onNotice);
+    });
+    return createLanguageModel({
+      ...opened,
+      machine: { config, kernels, arena },
+      weights,
+      contextLength,
+    });
+  } finally {
+    await opened.close();
+  }
+}
+
+/** The tokenizer of a model folder, or of a `tokenizer.model` file, without any weights.
+ *  @param source the embedded model by default @throws directory-missing, tokenizer-…, io-… */
+export async function openTokenizer(source: ModelSource = EMBEDDED): Promise<Tokenizer> {
+  if (isFolder(source)) {
+    const file = `${source.name}/tokenizer.model`;
+    return loadTokenizer(await readFolderTokenizer(source), { file });
+  }
+  const { folder, weights } = await locate(source);
+  if (weights === undefined) return openTokenizer(folder);
+  const file = await folder.open(weights);
+  try {
+    expectTokenizerSize(file.name, file.size);
+    return loadTokenizer(await file.read(0, file.size), { file: file.name });
+  } finally {
+    await file.close();
+  }
+}
+
+async function openFiles(source: ModelSource): Promise<HuggingFaceFolder> {
+  if (isFolder(source)) return openHuggingFaceFolder(source);
+  const { folder, weights } = await locate(source);
+  return openHuggingFaceFolder(folder, { weights });
+}
+
+/** Imported here and not above: browsers have no such module, and pass folders. */
+async function locate(source: string | URL) {
+  const { locateModel } = await import('../platform/node.ts');
+  const { pathOf } = await import('../platform/node-paths.ts');
+  return locateModel(pathOf(source));
+}
+
+function isFolder(source: ModelSource): source is Folder {
+  return typeof source === 'object' && 'list' in source;
+}
+
+function readGenerationConfig(files: HuggingFaceFolder, vocabSize: number): GenerationConfig {
+  if (files.generationConfig === undefined) return EMPTY_GENERATION_CONFIG;
+  const file = `${files.name}/generation_config.json`;
+  return parseGenerationConfig(files.generationConfig, { file, vocabSize });
+}
+
+async function readTokenizer(
+  files: HuggingFaceFolder,
+  vocabSize: number,
+  onNotice: (notice: string) => void,
+): Promise<Tokenizer> {
+  const file = `${files.name}/tokenizer.model`;
+  const tokenizer = loadTokenizer(await files.requireTokenizer(), { file });
+  const notice = checkVocabulary(tokenizer, vocabSize, { file });
+  if (notice !== undefined) onNotice(notice);
+  return tokenizer;
+}
+
+/** Checked before the file is read. */
+function expectTokenizerSize(file: string, size: number): void {
+  if (size <= MAX_MODEL_BYTES) return;
+  throw new BaichuanError('tokenizer-limit', {
+    file,
+    where: 'size',
+    what: `The file has ${size} bytes, where at most ${MAX_MODEL_BYTES} are read.`,
+    fix: 'Give the path of a tokenizer.model.',
+    expected: MAX_MODEL_BYTES,
+    found: size,
+  });
+}
+
+function checkContextLength(contextLength: number): void {
+  const valid = Number.isInteger(contextLength) && contextLength >= 1;
+  if (valid && contextLength <= MAX_CONTEXT_LENGTH) return;
+  throw new BaichuanError('option-value', {
+    where: 'contextLength',
+    what: `${contextLength} is not a number of positions.`,
+    fix: `Pass an integer from 1 to ${MAX_CONTEXT_LENGTH}.`,
+    expected: `1 … ${MAX_CONTEXT_LENGTH}`,
+    found: contextLength,
+  });
+}
