@@ -1,0 +1,161 @@
+/** Model files made in memory for specs, valid and bad, and the same bytes from every kind of
+ *  source. The header is laid out here by hand, apart from the writer under test. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { BaichuanError } from '../../src/errors.ts';
+import { type ByteSource, blobSource, bufferSource } from '../../src/formats/byte-source.ts';
+import type { Checkpoint } from '../../src/formats/checkpoint.ts';
+import type { Folder } from '../../src/formats/hugging-face-folder.ts';
+import { openSafetensors, type SafetensorsOptions } from '../../src/formats/safetensors.ts';
+import { openFile } from '../../src/platform/node.ts';
+import { type ExpectedRefusal, expectRefusal } from './refusal.ts';
+
+const encoder = new TextEncoder();
+
+/** UTF-8 bytes of a text. */
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** Bytes one after the other. */
+export function joinBytes(...parts: Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** The 8 bytes of a header length. */
+export function lengthBytes(length: bigint | number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, BigInt(length)), true);
+  return bytes;
+}
+
+/** A safetensors file of a header (text, bytes, or an object to write as JSON) and data that count
+ *  up from 0. */
+export function safetensorsFile(
+  header: string | Uint8Array | Record<string, unknown>,
+  data: number | Uint8Array = 0,
+): Uint8Array {
+  const text = typeof header === 'string' || header instanceof Uint8Array;
+  const json = text ? header : JSON.stringify(header);
+  const bytes = typeof json === 'string' ? utf8(json) : json;
+  const content = typeof data === 'number' ? countingBytes(data) : data;
+  return joinBytes(lengthBytes(bytes.length), bytes, content);
+}
+
+/** Bytes 0, 1, … 250, 0, 1, …: 251 is prime, so that a shifted read shows. */
+export function countingBytes(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => index % 251);
+}
+
+/** An entry of the header: F32 of a shape from an offset on. */
+export function float32Entry(shape: number[], begin: number) {
+  const byteLength = 4 * shape.reduce((total, dim) => total * dim, 1);
+  return { dtype: 'F32', shape, data_offsets: [begin, begin + byteLength] };
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'baichuan-spec-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+let files = 0;
+
+/** A fresh path in a folder that is removed when the process ends. */
+export function scratchPath(name = 'file'): string {
+  files += 1;
+  return join(scratch, `${files}-${name}`);
+}
+
+/** The same bytes as every kind of source, under one name. */
+export const SOURCE_KINDS: Record<
+  string,
+  (name: string, bytes: Uint8Array) => Promise<ByteSource>
+> = {
+  buffer: async (name, bytes) => bufferSource(name, bytes),
+  blob: async (name, bytes) => blobSource(name, new Blob([Uint8Array.from(bytes)])),
+  file: async (name, bytes) => {
+    const path = scratchPath();
+    writeFileSync(path, bytes);
+    return openFile(path, { name });
+  },
+};
+
+/** Opens bytes that must be refused, from each kind of source: the same error each time (I6).
+ *  @returns the error */
+export async function refuseSafetensors(
+  bytes: Uint8Array,
+  expected: ExpectedRefusal,
+  options: SafetensorsOptions = {},
+): Promise<BaichuanError> {
+  const open = async (kind: string) =>
+    openSafetensors(await SOURCE_KINDS[kind]('model.safetensors', bytes), options);
+  const file = 'model.safetensors';
+  const error = await expectRefusal(() => open('buffer'), { file, ...expected });
+  for (const kind of ['blob', 'file']) {
+    const other = await open(kind).catch((caught: unknown) => caught);
+    assert.instance(other, BaichuanError, kind);
+    assert.is(String(other), String(error), `I6: ${kind} differs from buffer`);
+  }
+  return error;
+}
+
+/** Opens bytes that must be accepted. */
+export function openBytes(bytes: Uint8Array, name = 'model.safetensors'): Promise<Checkpoint> {
+  return openSafetensors(bufferSource(name, bytes));
+}
+
+/** Every tensor of a checkpoint with its bytes, to compare checkpoints by. */
+export async function contentOf(checkpoint: Checkpoint) {
+  const content: Record<string, unknown> = {};
+  for (const [name, { dtype, shape, byteLength, read }] of checkpoint.tensors) {
+    content[name] = { dtype, shape, bytes: [...(await read(0, byteLength))] };
+  }
+  return content;
+}
+
+export interface MemoryFolder extends Folder {
+  /** Every name that was opened, in order. */
+  readonly opened: string[];
+  /** Every range that was read, as `name:offset+length`. */
+  readonly reads: string[];
+  /** How many of the opened files are still open. */
+  openCount(): number;
+}
+
+/** A folder in memory that keeps account of what is opened and read. */
+export function memoryFolder(
+  content: Record<string, Uint8Array | string>,
+  name = 'folder',
+): MemoryFolder {
+  const opened: string[] = [];
+  const reads: string[] = [];
+  const stillOpen = new Set<ByteSource>();
+  return {
+    name,
+    opened,
+    reads,
+    openCount: () => stillOpen.size,
+    list: async () => Object.keys(content),
+    async open(file) {
+      opened.push(file);
+      const bytes = content[file];
+      const inner = bufferSource(
+        `${name}/${file}`,
+        typeof bytes === 'string' ? utf8(bytes) : bytes,
+      );
+      const source: ByteSource = {
+        name: inner.name,
+        size: inner.size,
+        read(byteOffset, byteLength) {
+          reads.push(`${file}:${byteOffset}+${byteLength}`);
+          return inner.read(byteOffset, byteLength);
+        },
+        async close() {
+          stillOpen.delete(source);
+          await inner.close();
+        },
+      };
+      stillOpen.add(source);
+      return source;
+    },
+  };
+}
