@@ -68,7 +68,7 @@ export function takeContextLength(
     fields,
     otherKey,
     {
-      what: `the class ${architecture} is ${own}, but this key is that of ${foreign}.`,
+      what: `the class ${architecture} is ${own}, but this key (${showJson(other)}) is that of ${foreign}.`,
       fix: `Take the published config.json, or leave only ${key} if the weights are ${own}.`,
       expected: `${key} alone`,
       found: `${otherKey} ${showJson(other)}`,
