@@ -108,6 +108,7 @@ function magicError(magic: string, { file, expectedFormat }: SniffOptions): Baic
   });
 }
 
+const MARKUP_PAGE = /^(\u00ef\u00bb\u00bf)?\s*<(!doctype|!--|\?xml|html|head|body|error)/i;
 const PLAIN_PAGE =
   /^(entry not found|repository not found|invalid username|access to model|unauthorized|not found)/i;
 

@@ -21,7 +21,7 @@ export function checkVocabulary(
   rows: number,
   options: CheckVocabularyOptions = {},
 ): string | undefined {
-  const { file = 'tokenizer.model', rowsOf = 'model.embed_tokens.weight' } = options;
+  const { file = 'tokenizer.model', rowsOf = 'the embedding' } = options;
   const { vocabSize } = tokenizer;
   if (vocabSize === rows) return undefined;
   if (vocabSize < rows) {

@@ -76,7 +76,7 @@ export function findMerge(table: MergeTable, left: number, right: number): numbe
 
 function expectCutWork(pieces: Iterable<string>, file: string | undefined): void {
   let work = 0;
-  for (const piece of pieces) work += piece.length ** 2;
+  for (const piece of pieces) work += piece.length * piece.length;
   if (work <= MAX_CUT_WORK) return;
   throw new BaichuanError('tokenizer-limit', {
     file,

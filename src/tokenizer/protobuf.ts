@@ -121,21 +121,24 @@ function readVarint(cursor: Cursor): void {
     if (cursor.at === cursor.end) throw wireError(cursor, byteOffset, 'a varint is cut off.');
     const byte = cursor.bytes[cursor.at];
     cursor.at++;
+    // The tenth byte has room for bit 63 only.
+    if (index === MAX_VARINT_BYTES - 1 && byte > 1) break;
     addVarintBits(cursor, index, byte % 128);
-    if (byte < 128) {
-      if (index === MAX_VARINT_BYTES - 1 && byte > 1) break;
-      return;
-    }
+    if (byte < 128) return;
   }
   throw wireError(cursor, byteOffset, 'a varint is longer than 64 bits.');
 }
 
-/** Byte `index` of a varint holds its bits 7 · index … 7 · index + 6. Byte 4 spans both words. */
+/** What byte `index` of a varint counts in the low and in the high word. Byte 4 is in both. */
+const LOW_WEIGHTS = [1, 2 ** 7, 2 ** 14, 2 ** 21, 2 ** 28];
+const HIGH_WEIGHTS = [0, 0, 0, 0, 0, 2 ** 3, 2 ** 10, 2 ** 17, 2 ** 24, 2 ** 31];
+
+/** Byte `index` of a varint holds its bits 7 · index … 7 · index + 6. */
 function addVarintBits(cursor: Cursor, index: number, bits: number): void {
-  if (index < 4) cursor.low += bits * 2 ** (7 * index);
-  else if (index > 4) cursor.high += (bits % 2 ** (67 - 7 * index)) * 2 ** (7 * index - 32);
+  if (index < 4) cursor.low += bits * LOW_WEIGHTS[index];
+  else if (index > 4) cursor.high += bits * HIGH_WEIGHTS[index];
   else {
-    cursor.low += (bits % 16) * 2 ** 28;
+    cursor.low += (bits % 16) * LOW_WEIGHTS[index];
     cursor.high += Math.floor(bits / 16);
   }
 }
