@@ -121,10 +121,11 @@ async function compile(packageName, binary, args) {
 /** A compiler refused its input; the message is what it printed. */
 export class BuildError extends Error {}
 
-/** Builds, and ends the process when a compiler refuses; every word goes to stderr. */
-export async function buildOrExit() {
+/** Builds, and ends the process when a compiler refuses; every word goes to stderr.
+ *  @param {typeof build} [builder] all of it, or the kernels only */
+export async function buildOrExit(builder = build) {
   try {
-    return await build((line) => process.stderr.write(`${line}\n`));
+    return await builder((line) => process.stderr.write(`${line}\n`));
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
     process.stderr.write(`${error.message}\n`);

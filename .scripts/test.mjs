@@ -9,22 +9,14 @@ import { parseArgs } from 'node:util';
 import { BuildError, build } from './build.mjs';
 import { check, STEPS } from './check.mjs';
 import { listFiles } from './lib/stage.mjs';
-import { runSpecs, stopSpecs } from './spec/runner.mjs';
+import { printResult, runSpecs, stopSpecsOnSignals } from './spec/runner.mjs';
 
 const SHARED = 'spec/shared/';
 
 /** @param {string} line */
 const print = (line) => process.stdout.write(`${line}\n`);
 
-for (const [signal, code] of /** @type {const} */ ([
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-])) {
-  process.on(signal, () => {
-    stopSpecs();
-    process.exit(code);
-  });
-}
+stopSpecsOnSignals();
 
 const { values: options, positionals: filters } = parseArgs({
   allowPositionals: true,
@@ -85,14 +77,6 @@ function selectFiles() {
 /** @param {string} file */
 function matches(file) {
   return filters.length === 0 || filters.some((filter) => file.includes(filter));
-}
-
-/** @param {import('./spec/runner.mjs').FileResult} result */
-function printResult({ file, passed, failures, seconds }) {
-  const counts =
-    failures.length === 0 ? `${passed}` : `${passed} passed, ${failures.length} FAILED`;
-  print(`${file}  ${counts}  ${seconds.toFixed(1)} s`);
-  for (const failure of failures) print(failure.replace(/^/gm, '      ').slice(2));
 }
 
 /** @param {number} passed @param {number} failed */

@@ -10,7 +10,9 @@ const TSX = import.meta.resolve('tsx');
 const PRELOAD = new URL('./preload.mjs', import.meta.url).href;
 const OUTPUT_LINES = 40;
 
-/** @typedef {{ file: string, passed: number, failures: string[], seconds: number }} FileResult */
+/** @typedef {object} FileResult
+ *  @property {string} file @property {number} passed @property {string[]} failures
+ *  @property {number} tests how many the file registered @property {number} seconds */
 /** @typedef {object} End how a process ended
  *  @property {number | null} code @property {string | null} signal
  *  @property {boolean} isLate @property {string} output */
@@ -18,40 +20,69 @@ const OUTPUT_LINES = 40;
 /** @typedef {object} RunOptions
  *  @property {number} jobs how many files run at a time
  *  @property {number} limitMs how long a file may take
- *  @property {(result: FileResult) => void} onResult called as each file ends */
+ *  @property {(result: FileResult) => void} onResult called as each file ends
+ *  @property {string} [node] another Node than this one */
 
 /** Process groups of the files that run now, by the id of their leader. @type {Set<number>} */
 const running = new Set();
 
 /** @param {string[]} files paths from the root or absolute @param {RunOptions} options
  *  @returns {Promise<FileResult[]>} in the order of `files` */
-export async function runSpecs(files, options) {
+export function runSpecs(files, options) {
+  return inTurns(files, options, (file) => runSpec(file, options));
+}
+
+/** Judges every file, some at a time.
+ *  @param {string[]} files @param {Pick<RunOptions, 'jobs' | 'onResult'>} options
+ *  @param {(file: string) => Promise<FileResult>} judgeFile
+ *  @returns {Promise<FileResult[]>} in the order of `files` */
+export async function inTurns(files, { jobs, onResult }, judgeFile) {
   /** @type {FileResult[]} */
   const results = [];
   let next = 0;
   const takeTurns = async () => {
     while (next < files.length) {
       const index = next++;
-      results[index] = await runSpec(files[index] ?? '', options.limitMs);
-      options.onResult(results[index]);
+      results[index] = await judgeFile(files[index] ?? '');
+      onResult(results[index]);
     }
   };
-  await Promise.all(Array.from({ length: options.jobs }, takeTurns));
+  await Promise.all(Array.from({ length: jobs }, takeTurns));
   return results;
 }
 
-/** Ends what still runs, with everything it started. */
-export function stopSpecs() {
-  for (const pid of running) killGroup(pid);
+/** Prints one line for a file, and its failures below.
+ *  @param {FileResult} result */
+export function printResult({ file, passed, failures, seconds }) {
+  const counts =
+    failures.length === 0 ? `${passed}` : `${passed} passed, ${failures.length} FAILED`;
+  process.stdout.write(`${file}  ${counts}  ${seconds.toFixed(1)} s\n`);
+  for (const failure of failures) {
+    process.stdout.write(`${failure.replace(/^/gm, '      ').slice(2)}\n`);
+  }
 }
 
-/** @param {string} file @param {number} limitMs @returns {Promise<FileResult>} */
-async function runSpec(file, limitMs) {
+/** On Ctrl-C, ends what still runs with everything it started: it stands in groups of its own. */
+export function stopSpecsOnSignals() {
+  for (const [signal, code] of /** @type {const} */ ([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ])) {
+    process.on(signal, () => {
+      for (const pid of running) killGroup(pid);
+      process.exit(code);
+    });
+  }
+}
+
+/** @param {string} file @param {RunOptions} options @returns {Promise<FileResult>} */
+async function runSpec(file, { node = process.execPath, limitMs }) {
   const folder = mkdtempSync(path.join(tmpdir(), 'spec-'));
   const reportFile = path.join(folder, 'report.json');
   const begin = performance.now();
   try {
-    const end = await runProcess(path.resolve(ROOT, file), reportFile, limitMs);
+    const args = ['--import', TSX, '--import', PRELOAD, path.resolve(ROOT, file)];
+    const end = await runProcess(node, args, { SPEC_REPORT: reportFile }, limitMs);
     const seconds = (performance.now() - begin) / 1000;
     /** @type {import('./record.mjs').Report | undefined} */
     const report = existsSync(reportFile)
@@ -59,19 +90,21 @@ async function runSpec(file, limitMs) {
       : undefined;
     const tests = report?.suites.flatMap((suite) => suite.tests) ?? [];
     const passed = tests.filter((test) => test.state === 'passed').length;
-    return { file, passed, failures: judge(report, end, limitMs), seconds };
+    const failures = judge(report, end, limitMs);
+    return { file, tests: tests.length, passed, failures, seconds };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** @param {string} file @param {string} reportFile @param {number} limitMs
- *  @returns {Promise<End>} */
-function runProcess(file, reportFile, limitMs) {
+/** Runs a command from the root, to its end or its limit, and ends what it started with it.
+ *  @param {string} command @param {string[]} args @param {Record<string, string>} variables
+ *  @param {number} limitMs @returns {Promise<End>} */
+export function runProcess(command, args, variables, limitMs) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', TSX, '--import', PRELOAD, file], {
+    const child = spawn(command, args, {
       cwd: ROOT,
-      env: { ...process.env, SPEC_REPORT: reportFile },
+      env: { ...process.env, ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // its own group, so that what it started can be ended with it
     });
@@ -95,6 +128,11 @@ function runProcess(file, reportFile, limitMs) {
       resolve({ code, signal, isLate, output: Buffer.concat(chunks).toString('utf8') });
     });
   });
+}
+
+/** The last lines of what a process printed. @param {End} end */
+export function tailOf({ output }) {
+  return output.trimEnd().split('\n').slice(-OUTPUT_LINES).join('\n');
 }
 
 /** @param {number} pid */
@@ -124,7 +162,7 @@ function judge(report, end, limitMs) {
     failures.push(...waiting.map((test) => `${test.title}\n${reason}`));
   }
 
-  const tail = end.output.trimEnd().split('\n').slice(-OUTPUT_LINES).join('\n');
+  const tail = tailOf(end);
   if (end.isLate) {
     failures.push(`the file was ended after ${limitMs / 1000} s; its last output:\n${tail}`);
   } else if (report === undefined) {
