@@ -87,10 +87,12 @@ function lfsError(text: string, { file, expectedFormat, size }: SniffOptions): B
 
 function pageError(text: string, { file, expectedFormat }: SniffOptions): BaichuanError {
   const preview = quote(text.slice(0, PAGE_PREVIEW_BYTES));
+  const isJson = /^\S*\s*[{[]/.test(text);
+  const kind = isJson ? 'a JSON text' : 'a web page or an error message';
   return new BaichuanError('io-html', {
     file,
     where: 'byte 0',
-    what: `this is a web page or an error message, not ${expectedFormat}: it begins ${preview}.`,
+    what: `this is ${kind}, not ${expectedFormat}: it begins ${preview}.`,
     fix: 'Download the file again; its address may need a login or a direct link to the file.',
     expected: expectedFormat,
     found: preview,
@@ -115,8 +117,7 @@ const PLAIN_PAGE =
 /** A markup or JSON document (white space, then an opening mark and what must follow it), or the
  *  one-line refusal of a model hub. */
 function isPage(text: string, acceptsJson: boolean): boolean {
-  if (/^(\u00ef\u00bb\u00bf)?\s*<(!doctype|!--|\?xml|html|head|body|error)/i.test(text))
-    return true;
+  if (MARKUP_PAGE.test(text)) return true;
   if (PLAIN_PAGE.test(text)) return true;
   return !acceptsJson && /^(\u00ef\u00bb\u00bf)?\s*(\{\s*["}]|\[\s*[\]"{[\d])/.test(text);
 }
