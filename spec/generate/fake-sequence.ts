@@ -59,7 +59,7 @@ export function oneHigh(vocabSize: number, id: number): Float32Array {
   return logits;
 }
 
-/** A tokenizer whose piece of id i is `pieces[i]`: a text, or bytes that may be half a character. */
+/** A tokenizer whose piece of id i is `pieces[i]`: text, or bytes that may be half a character. */
 export function byteTokenizer(pieces: readonly (string | readonly number[])[]): TextTokenizer {
   const encoder = new TextEncoder();
   return {

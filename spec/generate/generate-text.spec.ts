@@ -155,7 +155,7 @@ test('error: an abort gives the text so far, closes, then rejects', async () => 
   assert.match(caught.details.fix, 'Generate again');
 });
 
-test('error: stop strings without a tokenizer are refused, and the sequence is closed', async () => {
+test('error: stop strings without a tokenizer are refused, the sequence is closed', async () => {
   const options = resolveOptions({ stopStrings: 'x' }, null, { vocabSize: V });
   const sequence = scriptedSequence(V, [3]);
   await generateText(sequence, [1], null, options)

@@ -219,7 +219,7 @@ function startWith(prompt: readonly number[], user: GenerationOptions = {}) {
   return { sequence, first: () => tokens.next() };
 }
 
-test('error: an empty prompt and ids outside the vocabulary are refused before any work', async () => {
+test('error: an empty prompt and ids out of range are refused before any work', async () => {
   await expectRefusal(() => startWith([]).first(), {
     code: 'prompt-empty',
     where: 'prompt',
@@ -245,7 +245,7 @@ test('error: an empty prompt and ids outside the vocabulary are refused before a
   }
 });
 
-test('error: what does not fit the context is refused with both numbers, before any work', async () => {
+test('error: what does not fit the context is refused at once, with both numbers', async () => {
   const options = { contextLength: 8, maxNewTokens: 6 };
   await expectRefusal(() => startWith(PROMPT, options).first(), {
     code: 'context-length',

@@ -8,7 +8,7 @@ import { distance64, loadPoints, measure } from './ulp.ts';
 const test = suite('math/log');
 const points = loadPoints('log');
 
-test('golden: log is at most 1 ULP from the correctly rounded value, and almost always equal', () => {
+test('golden: log is at most 1 ULP from the correctly rounded value, nearly always equal', () => {
   const { farthest, inexact } = measure(points, distance64, log);
   assert.ok(points.length > 2500);
   assert.ok(farthest <= 1, `farthest ${farthest}`);

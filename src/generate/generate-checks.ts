@@ -68,7 +68,7 @@ export function expectLogits(logits: Float32Array, vocabSize: number, position: 
 function notFinite(what: string, position: number): BaichuanError {
   return new BaichuanError('logits-not-finite', {
     where: `logits after token ${position}`,
-    what: `the logit of ${what}: the weights hold NaN or infinities, or the computation overflowed.`,
+    what: `the logit of ${what}: the weights hold NaN or infinities, or a computation overflowed.`,
     fix: 'Check the weights against the published ones, or load them without quantization.',
     expected: 'finite logits',
     found: what,

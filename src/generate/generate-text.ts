@@ -44,7 +44,7 @@ export interface TextEvent {
  *  @param sequence closed at the end @param promptIds at least one
  *  @param tokenizer null for ids only @param options see `resolveOptions`
  *  @returns one event per token and a last one
- *  @throws generation-option for stop strings without a tokenizer, and what `generateTokens` does */
+ *  @throws generation-option for stop strings without a tokenizer; what `generateTokens` does */
 export function generateText(
   sequence: ModelSequence,
   promptIds: readonly number[],
