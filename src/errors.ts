@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   'cache-position': 'usage',
   'context-length': 'resources',
   'generation-option': 'usage',
+  'input-line': 'usage',
   'internal-error': 'check',
   'option-unknown': 'usage',
   'option-unsupported': 'unsupported',
@@ -34,6 +35,7 @@ export const ERROR_CODES = {
   'sequence-closed': 'usage',
   'shape-mismatch': 'usage',
   'tensor-released': 'usage',
+  'text-encoding': 'usage',
   'token-id': 'usage',
 
   // Files, whatever their format.

@@ -1,0 +1,185 @@
+/** What a command is, and what several of them share: options, inputs, opening a model. */
+
+import {
+  BaichuanError,
+  type LanguageModel,
+  load,
+  type ModelSource,
+  openTokenizer,
+  quote,
+  type Tokenizer,
+} from '../index.ts';
+import type { CommandProcess } from '../platform/command-line.ts';
+import { openFile, readStdin } from '../platform/node.ts';
+import type { Arguments, OptionSpec } from './options.ts';
+
+export interface Command {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  readonly usage: string;
+  readonly examples: readonly string[];
+  readonly options: readonly OptionSpec[];
+  /** Does the work. @returns the exit code */
+  run(args: Arguments, self: CommandProcess): Promise<number>;
+}
+
+export const JSON_OPTION: OptionSpec = {
+  name: 'json',
+  help: 'print one JSON value on stdout; errors become JSON on stderr',
+};
+
+export const MODEL_OPTION: OptionSpec = {
+  name: 'model',
+  short: 'm',
+  value: 'PATH',
+  help: 'Hugging Face folder or .safetensors file beside its config.json; default: the embedded model',
+};
+
+export const PROMPT_OPTIONS: readonly OptionSpec[] = [
+  { name: 'prompt', short: 'p', value: 'TEXT', help: 'the prompt' },
+  { name: 'prompt-ids', value: 'IDS', help: 'the prompt as token ids, 1,2,3; needs no tokenizer' },
+  {
+    name: 'file',
+    short: 'f',
+    value: 'PATH',
+    help: 'the prompt in a UTF-8 file, - for stdin; one line end at its end is left out',
+  },
+];
+
+/** Options of how it computes. This version has the reference kernels; other values are refused by
+ *  name, so that scripts do not run with something else than they ask for. */
+export const COMPUTE_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: 'context-length',
+    short: 'c',
+    value: 'N',
+    help: 'positions of the cache; default: grows as needed',
+  },
+  { name: 'kernels', value: 'NAME', help: 'reference (default)' },
+  { name: 'quantize', short: 'q', value: 'TYPE', help: 'none (default): the weights as they are' },
+  { name: 'kv', value: 'TYPE', help: 'f32 (default)' },
+  { name: 'activations', value: 'TYPE', help: 'exact (default)' },
+  { name: 'simd', value: 'BUILD', help: 'auto (default)' },
+  { name: 'threads', short: 't', value: 'N', help: '1 (default)' },
+];
+
+const SUPPORTED: Readonly<Record<string, string>> = {
+  kernels: 'reference',
+  quantize: 'none',
+  kv: 'f32',
+  activations: 'exact',
+  simd: 'auto',
+  threads: '1',
+};
+
+/** @throws option-unsupported */
+export function checkComputeOptions(args: Arguments): void {
+  for (const [name, supported] of Object.entries(SUPPORTED)) {
+    const value = args.text(name);
+    if (value === undefined || value === supported) continue;
+    throw new BaichuanError('option-unsupported', {
+      where: `--${name}`,
+      what: `${quote(value)} is not supported; this version has ${supported} only.`,
+      fix: `Write --${name} ${supported}, or leave it out.`,
+      expected: supported,
+      found: quote(value),
+    });
+  }
+}
+
+/** The model of `--model`, loaded, with its notices on stderr. */
+export async function loadModel(args: Arguments, self: CommandProcess): Promise<LanguageModel> {
+  checkComputeOptions(args);
+  return load(modelSource(args), {
+    contextLength: args.number('context-length'),
+    signal: self.signal,
+    onNotice: noticePrinter(self),
+  });
+}
+
+/** The path of `--model`, undefined for the embedded model. @throws option-value */
+export function modelSource(args: Arguments): ModelSource | undefined {
+  const path = args.text('model');
+  if (path !== '') return path;
+  throw new BaichuanError('option-value', {
+    where: '--model',
+    what: 'The path is empty.',
+    fix: 'Give the path of a model folder, or leave the option out for the embedded model.',
+  });
+}
+
+/** The tokenizer of `--tokenizer FILE` or `--model PATH`. */
+export async function tokenizerOf(args: Arguments): Promise<Tokenizer> {
+  return openTokenizer(args.text('tokenizer') ?? modelSource(args));
+}
+
+/** Prints notices to stderr, each once. */
+export function noticePrinter(self: CommandProcess): (notice: string) => void {
+  const seen = new Set<string>();
+  return (notice) => {
+    if (!seen.has(notice)) self.printError(`notice: ${notice}\n`);
+    seen.add(notice);
+  };
+}
+
+/** The prompt of `--prompt`, `--prompt-ids` or `--file`, exactly one of them.
+ *  @throws option-value, io-… */
+export async function promptOf(
+  args: Arguments,
+): Promise<{ text: string; ids: null } | { text: null; ids: number[] }> {
+  const given = ['prompt', 'prompt-ids', 'file'].filter((name) => args.has(name));
+  if (given.length !== 1) {
+    throw new BaichuanError('option-value', {
+      where: given.length === 0 ? '--prompt' : given.map((name) => `--${name}`).join(' and '),
+      what: given.length === 0 ? 'There is no prompt.' : 'There are several prompts.',
+      fix: 'Give one of --prompt TEXT, --prompt-ids 1,2,3 and --file PATH.',
+    });
+  }
+  const ids = args.text('prompt-ids');
+  if (ids !== undefined) return { text: null, ids: parseIds(ids, '--prompt-ids') };
+  const file = args.text('file');
+  if (file === undefined) return { text: args.text('prompt') ?? '', ids: null };
+  return { text: (await readText(file)).replace(/\r?\n$/, ''), ids: null };
+}
+
+/** Comma- or space-separated token ids; brackets around them are allowed. @throws option-value */
+export function parseIds(text: string, where: string): number[] {
+  const inner = text
+    .trim()
+    .replace(/^\[(.*)\]$/s, '$1')
+    .trim();
+  if (inner === '') return [];
+  return inner.split(/\s*,\s*|\s+/).map((word) => {
+    if (/^\d{1,15}$/.test(word)) return Number(word);
+    throw new BaichuanError('option-value', {
+      where,
+      what: `${quote(word)} is not a token id.`,
+      fix: 'Write ids as whole numbers with commas between them, such as 1,2,3.',
+    });
+  });
+}
+
+async function readText(path: string): Promise<string> {
+  if (path === '-') return decodeText(await readStdin(), 'stdin');
+  const file = await openFile(path);
+  try {
+    return decodeText(await file.read(0, file.size), path);
+  } finally {
+    await file.close();
+  }
+}
+
+/** UTF-8, or an error instead of replacement characters. @throws text-encoding */
+export function decodeText(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new BaichuanError('text-encoding', {
+      file,
+      what: 'The text is not UTF-8.',
+      fix: 'Convert it to UTF-8, for example with iconv.',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,123 @@
+/** `baichuan inspect`: what a model is, without reading its weights. */
+
+import {
+  type BaichuanConfig,
+  BaichuanError,
+  CONFIG_PRESETS,
+  countParameters,
+  openModel,
+  parameterShapes,
+  planMemory,
+  quote,
+} from '../index.ts';
+import type { CommandProcess } from '../platform/command-line.ts';
+import { type Command, JSON_OPTION, MODEL_OPTION, modelSource, noticePrinter } from './command.ts';
+import { type Arguments, expectNoWords } from './options.ts';
+
+const PRESETS = Object.keys(CONFIG_PRESETS).join(' | ');
+
+export const inspectCommand: Command = {
+  name: 'inspect',
+  summary: 'show configuration, parameter count, tensors and memory of a model',
+  usage: 'baichuan inspect [-m PATH | --preset NAME] [options]',
+  examples: ['baichuan inspect', 'baichuan inspect --preset baichuan-13b -c 4096'],
+  options: [
+    MODEL_OPTION,
+    { name: 'preset', value: 'NAME', help: `a published size instead of files: ${PRESETS}` },
+    { name: 'context-length', short: 'c', value: 'N', help: 'positions to plan memory for' },
+    JSON_OPTION,
+  ],
+  run: runInspect,
+};
+
+interface Inspected {
+  readonly name: string;
+  readonly config: BaichuanConfig;
+  readonly tensors: readonly InspectedTensor[];
+  readonly tokenizer: boolean;
+}
+
+interface InspectedTensor {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly file: string;
+}
+
+async function runInspect(args: Arguments, self: CommandProcess): Promise<number> {
+  expectNoWords(args, 'Give the model with --model PATH.');
+  const inspected = await inspectedModel(args, self);
+  const { name, config, tensors, tokenizer } = inspected;
+  const { notices: _notices, ...settings } = config;
+  const parameters = countParameters(config);
+  const memory = planMemory(config, contextLengthOf(args, config));
+  if (args.has('json')) {
+    const value = { name, config: settings, parameters, tensors, tokenizer, memory };
+    await self.print(`${JSON.stringify(value)}\n`);
+    return 0;
+  }
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(3)} GB`;
+  const lines = [
+    `${name}: ${config.architecture}, ${config.position === 'alibi' ? '13B class, ALiBi' : '7B class, RoPE'}`,
+    ...Object.entries({ parameters, ...settings }).map(
+      ([key, value]) => `  ${key.padEnd(20)} ${value}`,
+    ),
+    `memory, ${memory.kernels} kernels, ${memory.contextLength} positions`,
+    `  ${'weights'.padEnd(20)} ${gigabytes(memory.weightBytes)}`,
+    `  ${'key/value cache'.padEnd(20)} ${gigabytes(memory.cacheBytes)}`,
+    `  ${'together'.padEnd(20)} ${gigabytes(memory.totalBytes)}`,
+    `tokenizer.model: ${tokenizer ? 'present' : 'absent'}`,
+    `${tensors.length} tensors`,
+    ...tensors.map(({ name: tensor, dtype, shape, file }) =>
+      `  ${quote(tensor).slice(1, -1).padEnd(52)} ${dtype.padEnd(5)} [${shape.join(', ')}] ${file}`.trimEnd(),
+    ),
+  ];
+  await self.print(`${lines.join('\n')}\n`);
+  return 0;
+}
+
+async function inspectedModel(args: Arguments, self: CommandProcess): Promise<Inspected> {
+  const preset = args.text('preset');
+  if (preset !== undefined) return inspectedPreset(preset, args);
+  const model = await openModel(modelSource(args), noticePrinter(self));
+  try {
+    const tensors = [...model.checkpoint.tensors.values()].map(({ name, dtype, shape, file }) => ({
+      name,
+      dtype,
+      shape,
+      file,
+    }));
+    return { name: model.name, config: model.config, tensors, tokenizer: model.hasTokenizer };
+  } finally {
+    await model.close();
+  }
+}
+
+function inspectedPreset(preset: string, args: Arguments): Inspected {
+  const found = Object.entries(CONFIG_PRESETS).find(([name]) => name === preset);
+  if (found === undefined || args.has('model')) {
+    throw new BaichuanError('option-value', {
+      where: '--preset',
+      what: args.has('model') ? 'A preset has no files.' : `There is no preset ${quote(preset)}.`,
+      fix: `Give --preset ${PRESETS}, without --model.`,
+    });
+  }
+  const [name, config] = found;
+  const dtype = 'BF16';
+  const tensors = [...parameterShapes(config)].map(([tensor, shape]) => {
+    return { name: tensor, dtype, shape, file: '' };
+  });
+  return { name, config, tensors, tokenizer: false };
+}
+
+function contextLengthOf(args: Arguments, config: BaichuanConfig): number {
+  const contextLength = args.number('context-length') ?? config.modelMaxLength;
+  if (Number.isInteger(contextLength) && contextLength >= 1 && contextLength <= 2 ** 20) {
+    return contextLength;
+  }
+  throw new BaichuanError('option-value', {
+    where: '--context-length',
+    what: `${contextLength} is not a number of positions.`,
+    fix: 'Give an integer from 1 to 1048576.',
+  });
+}

@@ -1,0 +1,47 @@
+/** The public surface of `baichuan-ts`: re-exports only. */
+
+export { type BaichuanConfig, CONFIG_PRESETS, countParameters, parseConfig } from './config.ts';
+export {
+  complete,
+  type GenerateOptions,
+  generate,
+  type PreparedPrompt,
+  type Prompt,
+  preparePrompt,
+  runPrompt,
+} from './engine/generate.ts';
+export type {
+  BatchOptions,
+  ForwardOptions,
+  LanguageModel,
+  LanguageModelSequence,
+  Logits,
+  TraceOptions,
+} from './engine/language-model.ts';
+export {
+  type LoadOptions,
+  load,
+  type ModelSource,
+  type OpenedModel,
+  openModel,
+  openTokenizer,
+} from './engine/load.ts';
+export { type MemoryPlan, planMemory } from './engine/plan.ts';
+export { traceTensorsToWrite } from './engine/trace-file.ts';
+export { BaichuanError, ERROR_CODES, type ErrorCode, EXIT_CODES, quote } from './errors.ts';
+export { type ByteSink, type ByteSource, blobSource, bufferSource } from './formats/byte-source.ts';
+export type { Checkpoint, StoredTensor, StoredType } from './formats/checkpoint.ts';
+export {
+  type Folder,
+  type HuggingFaceFolder,
+  openHuggingFaceFolder,
+} from './formats/hugging-face-folder.ts';
+export { openSafetensors } from './formats/safetensors.ts';
+export { type TensorToWrite, writeSafetensors } from './formats/safetensors-writer.ts';
+export { buildChatPrompt, type ChatMessage, type ChatPrompt } from './generate/chat-prompt.ts';
+export type { GeneratedToken } from './generate/generate.ts';
+export { collectText, type GeneratedText, type TextEvent } from './generate/generate-text.ts';
+export type { GenerationOptions } from './generate/options.ts';
+export { parameterShapes } from './model/weights.ts';
+export { loadTokenizer, type Tokenizer } from './tokenizer/index.ts';
+export type { Trace, TraceTensor } from './verify/trace.ts';

@@ -1,0 +1,100 @@
+/** The process around a command: arguments cut into tokens, streams, signals. Node, Deno and Bun. */
+
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+
+/** How one option is written. */
+export interface OptionSyntax {
+  readonly takesValue: boolean;
+  readonly short?: string | undefined;
+}
+
+/** One argument: an option as it was written, or a word that is none. */
+export type ArgumentToken =
+  | {
+      readonly kind: 'option';
+      readonly name: string;
+      readonly raw: string;
+      readonly value?: string;
+    }
+  | { readonly kind: 'word'; readonly value: string };
+
+/** Cuts arguments into tokens by POSIX rules: an option that takes a value takes the next argument,
+ *  whatever it begins with. Unknown options become tokens too; nothing is refused here.
+ *  @param syntax option name → how it is written */
+export function cutArguments(
+  args: readonly string[],
+  syntax: Readonly<Record<string, OptionSyntax>>,
+): ArgumentToken[] {
+  const options = Object.fromEntries(
+    Object.entries(syntax).map(([name, { takesValue, short }]) => {
+      const type = takesValue ? 'string' : 'boolean';
+      return [name, { type, ...(short === undefined ? {} : { short }) } as const];
+    }),
+  );
+  const settings = { strict: false, allowPositionals: true, tokens: true } as const;
+  const { tokens } = parseArgs({ args: [...args], options, ...settings });
+  return tokens.flatMap((token): ArgumentToken[] => {
+    if (token.kind === 'positional') return [{ kind: 'word', value: token.value }];
+    if (token.kind !== 'option') return [];
+    const { name, rawName: raw, value } = token;
+    return [{ kind: 'option', name, raw, ...(value === undefined ? {} : { value }) }];
+  });
+}
+
+/** What a command sees of its process; specs give another one. */
+export interface CommandProcess {
+  readonly isErrorTerminal: boolean;
+  /** Fires at the first Ctrl-C or termination signal. */
+  readonly signal: AbortSignal;
+  /** Writes to standard output and waits while it is full. */
+  print(text: string): Promise<void>;
+  /** Writes to standard error. */
+  printError(text: string): void;
+  /** Standard input as UTF-8 text, piece by piece. */
+  input(): AsyncIterable<Uint8Array>;
+}
+
+/** The present process. A second Ctrl-C ends it at once. */
+export function thisProcess(): CommandProcess {
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  // A reader that has gone away (`| head`) is no fault: end quietly.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 7);
+  });
+  process.stderr.on('error', () => {});
+  return {
+    isErrorTerminal: process.stderr.isTTY === true,
+    signal: controller.signal,
+    print: (text) =>
+      new Promise((resolve) => {
+        process.stdout.write(text, () => resolve());
+      }),
+    printError: (text) => {
+      process.stderr.write(text);
+    },
+    input: () => process.stdin,
+  };
+}
+
+/** Runs a command and makes its result the exit code of the process.
+ *  @param run gets the arguments after the program's name */
+export async function runProcess(
+  run: (args: readonly string[], self: CommandProcess) => Promise<number>,
+): Promise<void> {
+  process.exitCode = await run(process.argv.slice(2), thisProcess());
+  // An open standard input must not keep a finished command alive.
+  process.stdin.unref?.();
+}
+
+/** The version in the package's own package.json, beside src/ and dist/ alike. */
+export async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  return String(JSON.parse(text).version);
+}
