@@ -105,7 +105,8 @@ export function openBytes(bytes: Uint8Array, name = 'model.safetensors'): Promis
 
 /** Every tensor of a checkpoint with its bytes, to compare checkpoints by. */
 export async function contentOf(checkpoint: Checkpoint) {
-  const content: Record<string, unknown> = {};
+  type Content = { dtype: string; shape: readonly number[]; bytes: number[] };
+  const content: Record<string, Content> = {};
   for (const [name, { dtype, shape, byteLength, read }] of checkpoint.tensors) {
     content[name] = { dtype, shape, bytes: [...(await read(0, byteLength))] };
   }
