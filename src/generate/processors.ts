@@ -4,8 +4,8 @@
  *    repetition penalty → temperature → top_k → top_p → min_p
  *  Scores are float32 and every operation on them is rounded to float32, as PyTorch does it. A
  *  removed token has the score -Infinity. Each function returns new scores. */
-import { exp } from '../math/index.ts';
-import { kthLargest, maximum, orderByScore } from './ranking.ts';
+import { kthLargest, sortByScore } from './ranking.ts';
+import { softmax } from './softmax.ts';
 
 const fround = Math.fround;
 const REMOVED = Number.NEGATIVE_INFINITY;
@@ -77,16 +77,28 @@ export function keepTopK(scores: Float32Array, k: number): Float32Array {
  *  scores the lower id comes first, and so goes first, as with PyTorch's sort on the CPU.
  *  @param scores `[V]` @param p 0 … 1 @returns scores `[V]` */
 export function keepTopP(scores: Float32Array, p: number): Float32Array {
-  const order = orderByScore(scores);
-  const greatest = maximum(scores);
-  const weights = Float64Array.from(order, (id) => exp(scores[id] - greatest));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const { weights, total } = softmax(scores);
   const limit = fround(1 - p);
-
   const y = scores.slice();
+
+  // V tokens of at most limit / (2 V) cannot pass the limit: they go without being sorted.
+  const negligible = (limit * total) / (2 * scores.length);
+  const ids = new Int32Array(scores.length);
+  let count = 0;
   let running = 0;
-  for (let rank = 0; rank < order.length - 1; rank++) {
-    running += weights[rank];
+  for (let id = 0; id < scores.length; id++) {
+    if (weights[id] >= negligible && weights[id] > 0) {
+      ids[count++] = id;
+    } else {
+      running += weights[id];
+      y[id] = REMOVED;
+    }
+  }
+
+  const order = ids.subarray(0, count);
+  sortByScore(scores, order);
+  for (let rank = 0; rank < count - 1; rank++) {
+    running += weights[order[rank]];
     if (fround(running / total) > limit) break;
     y[order[rank]] = REMOVED;
   }
@@ -96,9 +108,7 @@ export function keepTopP(scores: Float32Array, p: number): Float32Array {
 /** Keeps tokens at least `minP` times as likely as the likeliest.
  *  @param scores `[V]` @param minP 0 … 1 @returns scores `[V]` */
 export function keepMinP(scores: Float32Array, minP: number): Float32Array {
-  const greatest = maximum(scores);
-  const weights = Float64Array.from(scores, (score) => exp(score - greatest));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const { weights, total } = softmax(scores);
   // The probability of the likeliest is 1 / total.
   const limit = fround(fround(minP) * fround(1 / total));
   return scores.map((score, id) => (fround(weights[id] / total) < limit ? REMOVED : score));

@@ -7,7 +7,7 @@ const INSERTION_LIMIT = 256;
  *  @param scores `[V]` @returns -Infinity when there is none */
 export function maximum(scores: Float32Array): number {
   let greatest = Number.NEGATIVE_INFINITY;
-  for (const score of scores) if (score > greatest) greatest = score;
+  for (let id = 0; id < scores.length; id++) if (scores[id] > greatest) greatest = scores[id];
   return greatest;
 }
 
@@ -25,7 +25,8 @@ export function kthLargest(scores: Float32Array, k: number): number {
   if (k > INSERTION_LIMIT) return scores.slice().sort()[scores.length - k];
   // The k greatest so far, ascending.
   const greatest = new Float32Array(k).fill(Number.NEGATIVE_INFINITY);
-  for (const score of scores) {
+  for (let id = 0; id < scores.length; id++) {
+    const score = scores[id];
     if (score <= greatest[0]) continue;
     let slot = 0;
     while (slot + 1 < k && greatest[slot + 1] < score) {
@@ -37,15 +38,10 @@ export function kthLargest(scores: Float32Array, k: number): number {
   return greatest[0];
 }
 
-/** The ids whose score is not -Infinity, by ascending score, equal scores by ascending id.
- *  @param scores `[V]` @returns at most V ids */
-export function orderByScore(scores: Float32Array): Int32Array {
-  const ids = new Int32Array(scores.length);
-  let count = 0;
-  for (let id = 0; id < scores.length; id++) {
-    if (scores[id] > Number.NEGATIVE_INFINITY) ids[count++] = id;
-  }
-  return ids.subarray(0, count).sort((a, b) => scores[a] - scores[b] || a - b);
+/** Sorts ids by ascending score, equal scores by ascending id.
+ *  @param scores `[V]` @param ids (overwritten) each 0 … V - 1 */
+export function sortByScore(scores: Float32Array, ids: Int32Array): void {
+  ids.sort((a, b) => scores[a] - scores[b] || a - b);
 }
 
 /** The n greatest scores' ids, descending, equal scores by ascending id.

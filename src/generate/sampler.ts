@@ -6,9 +6,10 @@
  *
  *  Log-probabilities are those of the model: log softmax of the raw logits, before any processor,
  *    ln p = x - (max + ln Σ e^(x - max)). */
-import { exp, log } from '../math/index.ts';
+import { log } from '../math/index.ts';
 import type { Random } from './random.ts';
-import { maximum, topIds } from './ranking.ts';
+import { topIds } from './ranking.ts';
+import { softmax } from './softmax.ts';
 
 /** A token and its log-probability under the model. */
 export interface TokenLogprob {
@@ -20,9 +21,7 @@ export interface TokenLogprob {
  *  @param scores `[V]`, at least one above -Infinity @param random advanced by one uniform number
  *  @returns token id */
 export function sampleToken(scores: Float32Array, random: Random): number {
-  const greatest = maximum(scores);
-  const weights = Float64Array.from(scores, (score) => exp(score - greatest));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const { weights, total } = softmax(scores);
   const target = random.nextUniform() * total;
 
   let chosen = 0;
@@ -44,9 +43,7 @@ export function logprobs(
   tokenId: number,
   n: number,
 ): { logprob: number; topLogprobs: TokenLogprob[] } {
-  const greatest = maximum(logits);
-  let total = 0;
-  for (const logit of logits) total += exp(logit - greatest);
+  const { greatest, total } = softmax(logits);
   const logTotal = log(total);
   const logprobOf = (id: number): number => logits[id] - greatest - logTotal;
   const topLogprobs = topIds(logits, n).map((id) => ({ tokenId: id, logprob: logprobOf(id) }));

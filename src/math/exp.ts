@@ -3,7 +3,6 @@
  *  ln 2 is held in two constants; n times the first (40 bits) is exact, so r keeps all its bits.
  *  eʳ is its Taylor series for |r| ≤ ln(2) / 2 = 0.3466, the term 1 + r summed without rounding.
  *  Only + - × ÷ and exact operations: every engine gives the same bits. */
-import { twoSum } from './double-double.ts';
 import { powerOfTwo } from './powers-of-two.ts';
 
 const LOG2_E = Math.LOG2E;
@@ -34,8 +33,10 @@ export function expOfSum(hi: number, lo: number): number {
 
   // r = hi + lo - n · ln 2; hi - n · LN2_HIGH has no rounding error.
   const n = Math.round(hi * LOG2_E);
-  const { hi: r, lo: remainder } = twoSum(hi - n * LN2_HIGH, -n * LN2_LOW);
-  const rest = remainder + lo;
+  const high = hi - n * LN2_HIGH;
+  const low = n * LN2_LOW;
+  const r = high - low;
+  const rest = high - r - low + lo;
 
   // eʳ = (1 + r) + r² · Q(r), and d(eʳ) = eʳ · rest.
   const one = 1 + r;
@@ -48,19 +49,22 @@ export function expOfSum(hi: number, lo: number): number {
   return y * powerOfTwo(half) * powerOfTwo(n - half);
 }
 
-/** Q(r) = 1/2! + r/3! + r²/4! + … + r¹²/14!. */
+/** Q(r) = 1/2! + r/3! + r²/4! + … + r¹²/14!, even and odd powers apart: two short chains of
+ *  dependent steps instead of a long one. */
 function tail(r: number): number {
-  let sum = 1 / 87178291200;
-  sum = sum * r + 1 / 6227020800;
-  sum = sum * r + 1 / 479001600;
-  sum = sum * r + 1 / 39916800;
-  sum = sum * r + 1 / 3628800;
-  sum = sum * r + 1 / 362880;
-  sum = sum * r + 1 / 40320;
-  sum = sum * r + 1 / 5040;
-  sum = sum * r + 1 / 720;
-  sum = sum * r + 1 / 120;
-  sum = sum * r + 1 / 24;
-  sum = sum * r + 1 / 6;
-  return sum * r + 1 / 2;
+  const square = r * r;
+  let even = 1 / 87178291200;
+  even = even * square + 1 / 479001600;
+  even = even * square + 1 / 3628800;
+  even = even * square + 1 / 40320;
+  even = even * square + 1 / 720;
+  even = even * square + 1 / 24;
+  even = even * square + 1 / 2;
+  let odd = 1 / 6227020800;
+  odd = odd * square + 1 / 39916800;
+  odd = odd * square + 1 / 362880;
+  odd = odd * square + 1 / 5040;
+  odd = odd * square + 1 / 120;
+  odd = odd * square + 1 / 6;
+  return even + r * odd;
 }
