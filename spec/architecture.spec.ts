@@ -19,13 +19,15 @@ import {
 const src = readSources('src');
 const specs = readSources('spec');
 const assembly = readSources('assembly');
-const code = [...src, ...specs, ...readSources('bench')];
+const bench = readSources('bench');
+const code = [...src, ...specs, ...bench];
 const everything = [...code, ...assembly, ...readSources('.scripts')];
 
 const index = src.find(({ path }) => path === 'src/index.ts') ?? parse('src/index.ts', '');
 
 const SCOPES: Record<Scope, Source[]> = {
   src,
+  bench,
   code,
   compiled: [...code, ...assembly],
   documented: everything.filter(({ path }) => !path.endsWith('.spec.ts')),

@@ -82,7 +82,7 @@ async function runSpec(file, { node = process.execPath, limitMs }) {
   const begin = performance.now();
   try {
     const args = ['--import', TSX, '--import', PRELOAD, path.resolve(ROOT, file)];
-    const end = await runProcess(node, args, { SPEC_REPORT: reportFile }, limitMs);
+    const end = await runProcess(node, args, { SPEC_REPORT: reportFile, NO_COLOR: '1' }, limitMs);
     const seconds = (performance.now() - begin) / 1000;
     /** @type {import('./record.mjs').Report | undefined} */
     const report = existsSync(reportFile)

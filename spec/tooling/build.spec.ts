@@ -81,9 +81,13 @@ spec('law: the generated module holds the bytes of the compiled kernels', () => 
 });
 
 spec('law: a second build does nothing, within a second', () => {
-  const begin = performance.now();
-  assert.is(build(), false);
-  assert.ok(performance.now() - begin < 1000);
+  // The best of three: a busy machine is no fault of the build's.
+  const durationsMs = [1, 2, 3].map(() => {
+    const begin = performance.now();
+    assert.is(build(), false);
+    return performance.now() - begin;
+  });
+  assert.ok(Math.min(...durationsMs) < 1000, String(durationsMs));
 });
 
 spec('law: a source that was touched but not changed is not compiled again', () => {

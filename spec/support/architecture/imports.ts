@@ -16,7 +16,8 @@ interface Area {
 /** Files at the top of src/ that import next to nothing and serve everybody. */
 const LEAVES = ['errors', 'math', 'sniff', 'utf-8'];
 const BELOW_MODEL = [...LEAVES, 'tensor', 'config', 'src/kernels/kernels.ts'];
-const EDGE: Area = { values: ['index', 're-exported'] };
+/** Files, streams and exit codes are reached through the platform, which alone may name them. */
+const EDGE: Area = { values: ['index', 're-exported', 'platform'] };
 
 /** The table of folders. A name is a folder of src/, or the first words of a file's name there. */
 const AREAS: Record<string, Area> = {
@@ -114,6 +115,13 @@ export const importExtensions: Rule = (source) =>
   importsOf(source)
     .filter(({ target, specifier }) => target !== undefined && !specifier.endsWith('.ts'))
     .map(({ node, specifier }) => at(source, node, `${specifier} does not end in .ts`));
+
+/** Benches use the public surface and the kernels. */
+export const benchImports: Rule = (source) =>
+  importsOf(source)
+    .filter(({ target }) => target?.startsWith('src/'))
+    .filter(({ target = '' }) => target !== 'src/index.ts' && areaOf(target) !== 'kernels')
+    .map(({ node, specifier }) => at(source, node, `a bench may not import ${specifier}`));
 
 /** Cycles among the files, each as the list of its files. Type-only imports do not count: nothing
  *  of them is left at run time, and a context may speak of the parts that take it. */

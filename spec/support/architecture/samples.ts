@@ -1,13 +1,13 @@
 /** The rules about single files, each with texts that break it and texts that only seem to. */
 
-import { importExtensions, importTable, platformNames } from './imports.ts';
+import { benchImports, importExtensions, importTable, platformNames } from './imports.ts';
 import * as language from './language.ts';
 import * as sizes from './sizes.ts';
 import type { Rule } from './source.ts';
 
-/** `src`; `code`: src, spec, bench; `compiled`: these and assembly; `documented`: all but the
- *  specs, whose titles speak for themselves; `everything`: all of these and the scripts. */
-export type Scope = 'src' | 'code' | 'compiled' | 'documented' | 'everything';
+/** `code`: src, spec, bench; `compiled`: these and assembly; `everything`: these and the scripts;
+ *  `documented`: all of these but the specs, whose titles speak for themselves. */
+export type Scope = 'src' | 'bench' | 'code' | 'compiled' | 'documented' | 'everything';
 
 export interface RuleCase {
   name: string;
@@ -59,7 +59,18 @@ export const RULES: RuleCase[] = [
       ['src/kernels/wasm/module.ts', `import { instantiate } from '@assemblyscript/loader';`],
       ['src/config-architecture.ts', `import { parseJson } from './json.ts';`],
       ['src/cli/main.ts', `import { open } from '../index.ts';`],
+      ['src/cli/main.ts', `import { openFile } from '../platform/node.ts';`],
       ['src/engine/open.ts', `import { forward } from '../model/baichuan.ts';`],
+    ],
+  },
+  {
+    name: 'benches import the public surface and the kernels',
+    rule: benchImports,
+    scope: 'bench',
+    bad: [['bench/a.bench.ts', `import { exp } from '../src/math/index.ts';`]],
+    good: [
+      ['bench/a.bench.ts', `import { open } from '../src/index.ts';`],
+      ['bench/a.bench.ts', `import { f } from '../src/kernels/reference/widen.ts';`],
     ],
   },
   {
