@@ -88,11 +88,17 @@ export function checkComputeOptions(args: Arguments): void {
   }
 }
 
-/** The model of `--model`, loaded, with its notices on stderr. */
-export async function loadModel(args: Arguments, self: CommandProcess): Promise<LanguageModel> {
+/** The model of `--model`, loaded, with its notices on stderr.
+ *  @param options.needsTokenizer refuse a model without one before its weights are read */
+export async function loadModel(
+  args: Arguments,
+  self: CommandProcess,
+  { needsTokenizer }: { needsTokenizer: boolean },
+): Promise<LanguageModel> {
   checkComputeOptions(args);
   return load(modelSource(args), {
     contextLength: args.number('context-length'),
+    needsTokenizer,
     signal: self.signal,
     onNotice: noticePrinter(self),
   });

@@ -69,7 +69,7 @@ async function runGenerate(args: Arguments, self: CommandProcess): Promise<numbe
   const prompt = await promptOf(args);
   const options = generationOptions(args, self);
   const start = performance.now();
-  await using model = await loadModel(args, self);
+  await using model = await loadModel(args, self, { needsTokenizer: prompt.ids === null });
   const prepared = await preparePrompt(model, asPrompt(prompt, args, self), options);
   const clock = startClock(performance.now() - start);
   const events = clock.watch(runPrompt(model, prepared, options));

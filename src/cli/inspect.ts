@@ -56,16 +56,15 @@ async function runInspect(args: Arguments, self: CommandProcess): Promise<number
     await self.print(`${JSON.stringify(value)}\n`);
     return 0;
   }
-  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(3)} GB`;
   const lines = [
     `${name}: ${config.architecture}, ${config.position === 'alibi' ? '13B class, ALiBi' : '7B class, RoPE'}`,
     ...Object.entries({ parameters, ...settings }).map(
       ([key, value]) => `  ${key.padEnd(20)} ${value}`,
     ),
     `memory, ${memory.kernels} kernels, ${memory.contextLength} positions`,
-    `  ${'weights'.padEnd(20)} ${gigabytes(memory.weightBytes)}`,
-    `  ${'key/value cache'.padEnd(20)} ${gigabytes(memory.cacheBytes)}`,
-    `  ${'together'.padEnd(20)} ${gigabytes(memory.totalBytes)}`,
+    `  ${'weights'.padEnd(20)} ${formatBytes(memory.weightBytes)}`,
+    `  ${'key/value cache'.padEnd(20)} ${formatBytes(memory.cacheBytes)}`,
+    `  ${'together'.padEnd(20)} ${formatBytes(memory.totalBytes)}`,
     `tokenizer.model: ${tokenizer ? 'present' : 'absent'}`,
     `${tensors.length} tensors`,
     ...tensors.map(({ name: tensor, dtype, shape, file }) =>
@@ -120,4 +119,9 @@ function contextLengthOf(args: Arguments, config: BaichuanConfig): number {
     what: `${contextLength} is not a number of positions.`,
     fix: 'Give an integer from 1 to 1048576.',
   });
+}
+
+function formatBytes(bytes: number): string {
+  const [unit, size] = bytes < 1e6 ? ['kB', 1e3] : bytes < 1e9 ? ['MB', 1e6] : ['GB', 1e9];
+  return `${(bytes / Number(size)).toFixed(2)} ${unit}`;
 }

@@ -49,7 +49,7 @@ async function runTrace(args: Arguments, self: CommandProcess): Promise<number> 
   const out = args.text('out');
   if (out === undefined || out === '') throw missingOut();
   const prompt = await promptOf(args);
-  await using model = await loadModel(args, self);
+  await using model = await loadModel(args, self, { needsTokenizer: prompt.ids === null });
   const ids = prompt.ids ?? (await model.tokenizer()).encode(prompt.text);
   // The file is created before the work, so that a path that cannot be written costs nothing.
   const file = await createFile(out);

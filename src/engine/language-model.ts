@@ -87,6 +87,7 @@ export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
   const use = (): EngineState => {
     if (open) return { config, runner, kvCache, contextLength };
     throw new BaichuanError('model-closed', {
+      where: 'model',
       what: 'The model was closed.',
       fix: 'Load it again, or close it later.',
     });

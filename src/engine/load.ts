@@ -35,6 +35,8 @@ export type ModelSource = string | URL | Folder;
 export interface LoadOptions {
   /** Positions that a sequence may hold; by default the cache grows as it is used, to 2^20. */
   readonly contextLength?: number | undefined;
+  /** Refuse a model without tokenizer before its weights are read. */
+  readonly needsTokenizer?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told what was accepted though it was odd, one sentence each. */
   readonly onNotice?: ((notice: string) => void) | undefined;
@@ -97,6 +99,7 @@ export async function load(
   throwIfAborted(signal);
   const { config, checkpoint, ...opened } = await openModel(source, onNotice);
   try {
+    const early = options.needsTokenizer === true ? await opened.loadTokenizer() : undefined;
     const arena = new Arena();
     const kernels = createReferenceKernels(arena);
     const widener = createWidener();
@@ -108,6 +111,7 @@ export async function load(
     });
     return createLanguageModel({
       ...opened,
+      loadTokenizer: async () => early ?? opened.loadTokenizer(),
       machine: { config, kernels, arena },
       weights,
       contextLength,

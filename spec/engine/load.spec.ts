@@ -1,0 +1,231 @@
+/** From files to a model, and every way in which files and configuration do not belong together. */
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { load, openModel, openTokenizer } from '../../src/engine/load.ts';
+import {
+  checkpointFolder,
+  type RawTensor,
+  rawTensors,
+  shardedFolder,
+} from '../support/checkpoint-files.ts';
+import { GOLDENS, type Golden, idsOf, runner } from '../support/goldens.ts';
+import { memoryFolder } from '../support/model-files.ts';
+import { expectRefusal } from '../support/refusal.ts';
+import { readSafetensors } from '../support/safetensors-oracle.ts';
+
+const engine = suite('load');
+const FIXTURES = new URL('../../fixtures/', import.meta.url);
+const [alibi, rope] = GOLDENS as [Golden, Golden, Golden, Golden];
+const BROKEN = 'model.layers.1.mlp.up_proj.weight';
+
+for (const golden of GOLDENS) {
+  engine(
+    `law: a folder on disk gives the bits of its weights in memory (${golden.name})`,
+    async () => {
+      const ids = idsOf(golden.float32.get('input_ids'));
+      const { run, kvCache } = await runner(golden);
+      await using model = await load(new URL(`goldens/${golden.name}/`, FIXTURES));
+      const { data, shape } = await model.forward(ids);
+      assert.equal(shape, [ids.length, golden.config.vocabSize]);
+      assert.equal(data, run([{ sequence: kvCache.open(), ids }]));
+    },
+  );
+}
+
+engine('law: bfloat16 shards give the bits of their exactly widened weights', async () => {
+  const folder = new URL('checkpoints/rope-4heads-safetensors-bf16/', FIXTURES);
+  const files = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
+  const weights = new Map(files.flatMap((file) => [...readSafetensors(new URL(file, folder))]));
+  const { run, kvCache } = await runner({ config: rope.config, weights });
+  const ids = idsOf(rope.float32.get('input_ids'));
+  await using model = await load(folder);
+  assert.equal((await model.forward(ids)).data, run([{ sequence: kvCache.open(), ids }]));
+});
+
+engine('law: opening reads headers only, and every file is closed again', async () => {
+  const folder = checkpointFolder(alibi);
+  const model = await openModel(folder);
+  const weightsBytes = [...rawTensors(alibi).values()].reduce(
+    (sum, { bytes }) => sum + bytes.length,
+    0,
+  );
+  const read = folder.reads
+    .filter((range) => range.startsWith('model.safetensors'))
+    .reduce((sum, range) => sum + Number(range.split('+')[1]), 0);
+  assert.ok(read < weightsBytes / 4, `${read} of ${weightsBytes} bytes were read`);
+  await model.close();
+  assert.is(folder.openCount(), 0);
+  await (await load(folder)).close();
+  assert.is(folder.openCount(), 0);
+});
+
+engine('law: rotary frequencies in a checkpoint are passed over', async () => {
+  assert.ok([...rope.weights.keys()].some((name) => name.endsWith('inv_freq')));
+  const without = checkpointFolder(rope, (tensors) => {
+    for (const name of tensors.keys()) if (name.endsWith('inv_freq')) tensors.delete(name);
+  });
+  await using first = await load(checkpointFolder(rope));
+  await using second = await load(without);
+  assert.equal((await first.forward([5, 9])).data, (await second.forward([5, 9])).data);
+});
+
+engine(
+  'error: ST24 tensors called __proto__ or constructor are extra tensors like any other',
+  async () => {
+    for (const name of [
+      '__proto__',
+      'constructor',
+      'toString',
+      'model.layers.99.mlp.up_proj.weight',
+    ]) {
+      await expectRefusal(
+        () =>
+          openModel(
+            checkpointFolder(alibi, (tensors) => {
+              tensors.set(name, { dtype: 'F32', shape: [1], bytes: new Uint8Array(4) });
+            }),
+          ),
+        {
+          code: 'model-extra',
+          where: name,
+          message: '1 tensors belong to no parameter',
+          fix: 'config.json',
+        },
+      );
+    }
+  },
+);
+
+engine('law: ST27 NaN and infinite weights load, with one notice that counts them', async () => {
+  const notices: string[] = [];
+  const folder = checkpointFolder(alibi, (tensors) => {
+    const { bytes } = tensors.get(BROKEN) as RawTensor;
+    const values = new Float32Array(bytes.buffer);
+    values.set([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], 7);
+  });
+  await using _model = await load(folder, { onNotice: (notice) => notices.push(notice) });
+  assert.is(notices.length, 1);
+  assert.match(notices[0], new RegExp(`^${BROKEN} .*: 3 of \\d+ weights are NaN or infinite`));
+});
+
+engine('error: IX08 shards of two models are told apart from a wrong config.json', async () => {
+  const second = (name: string) => name.includes('layers.1.') || name.includes('layers.2.');
+  const folder = shardedFolder(alibi, second, (tensors) => {
+    for (const [name, tensor] of tensors) {
+      if (second(name)) tensor.shape = tensor.shape.toReversed();
+      if (second(name) && tensor.shape.length === 1) tensor.shape = [1, ...tensor.shape];
+    }
+  });
+  await expectRefusal(() => openModel(folder), {
+    code: 'model-mix',
+    where: 'model.layers.1',
+    message: ['model-00001-of-00002.safetensors fit', 'not of one model'],
+    fix: 'Download all shards of one model',
+  });
+});
+
+engine(
+  'error: CF06 a config.json that contradicts the tensors names the tensor and both shapes',
+  async () => {
+    await expectRefusal(
+      () => openModel(checkpointFolder(alibi, undefined, { intermediate_size: 111 })),
+      {
+        code: 'model-shape',
+        where: 'model.layers.0.mlp',
+        message: ['[111, 40]', '[112, 40]'],
+        fix: 'Use the config.json that came with these weights',
+      },
+    );
+  },
+);
+
+engine('error: parameters that are missing are counted and named', async () => {
+  const folder = checkpointFolder(alibi, (tensors) => tensors.delete(BROKEN));
+  await expectRefusal(() => openModel(folder), {
+    code: 'model-missing',
+    where: BROKEN,
+    message: '1 of 24 parameters are not in the checkpoint',
+    fix: 'download every shard',
+  });
+  await expectRefusal(
+    () => openModel(checkpointFolder(alibi, undefined, { num_hidden_layers: 512 })),
+    {
+      code: 'model-missing',
+      message: /of 3587 parameters .* more/,
+    },
+  );
+});
+
+engine('error: weights of a type that is no float are refused by name', async () => {
+  const folder = checkpointFolder(alibi, (tensors) => {
+    const { shape } = tensors.get(BROKEN) as RawTensor;
+    tensors.set(BROKEN, { dtype: 'I8', shape, bytes: new Uint8Array(shape[0] * shape[1]) });
+  });
+  await expectRefusal(() => openModel(folder), {
+    code: 'model-dtype',
+    where: BROKEN,
+    message: 'I8 are not supported; F32, F16 and BF16 are',
+    fix: 'Convert the checkpoint',
+  });
+});
+
+engine('error: a failed opening leaves no file open', async () => {
+  const folder = checkpointFolder(alibi, (tensors) => tensors.delete(BROKEN));
+  await openModel(folder).catch(() => {});
+  assert.is(folder.openCount(), 0);
+});
+
+engine('error: IX09 a folder without tokenizer.model fails only where text is needed', async () => {
+  await using model = await load(checkpointFolder(alibi));
+  assert.is((await model.forward([1, 2])).shape[0], 2);
+  const expected = {
+    code: 'directory-missing',
+    where: 'tokenizer.model',
+    fix: 'Copy it there',
+  } as const;
+  await expectRefusal(() => model.tokenizer(), expected);
+  await expectRefusal(() => openTokenizer(checkpointFolder(alibi)), expected);
+  await expectRefusal(() => load(checkpointFolder(alibi), { needsTokenizer: true }), expected);
+});
+
+engine('error: a folder without config.json names it', async () => {
+  await expectRefusal(() => load(memoryFolder({ 'model.safetensors': new Uint8Array(8) })), {
+    code: 'directory-missing',
+    where: 'config.json',
+  });
+});
+
+engine('error: a context length that is no number of positions', async () => {
+  for (const contextLength of [0, -1, 1.5, Number.NaN, 2 ** 20 + 1]) {
+    await expectRefusal(() => load(checkpointFolder(alibi), { contextLength }), {
+      code: 'option-value',
+      where: 'contextLength',
+      fix: 'Pass an integer from 1 to 1048576.',
+    });
+  }
+});
+
+engine('error: an abort signal stops loading, and the files are closed', async () => {
+  const folder = checkpointFolder(alibi);
+  const signal = AbortSignal.abort();
+  await assertAborted(load(folder, { signal }));
+  const controller = new AbortController();
+  const open = folder.open;
+  folder.open = async (name) => {
+    controller.abort();
+    return open(name);
+  };
+  await assertAborted(load(folder, { signal: controller.signal }));
+  assert.is(folder.openCount(), 0);
+});
+
+async function assertAborted(promise: Promise<unknown>): Promise<void> {
+  const error = await promise.then(
+    () => undefined,
+    (reason) => reason,
+  );
+  assert.is(error?.code, 'aborted');
+}
+
+engine.run();
