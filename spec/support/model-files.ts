@@ -103,14 +103,19 @@ export function openBytes(bytes: Uint8Array, name = 'model.safetensors'): Promis
   return openSafetensors(bufferSource(name, bytes));
 }
 
+interface TensorContent {
+  dtype: string;
+  shape: readonly number[];
+  bytes: number[];
+}
+
 /** Every tensor of a checkpoint with its bytes, to compare checkpoints by. */
-export async function contentOf(checkpoint: Checkpoint) {
-  type Content = { dtype: string; shape: readonly number[]; bytes: number[] };
-  const content: Record<string, Content> = {};
+export async function contentOf(checkpoint: Checkpoint): Promise<Record<string, TensorContent>> {
+  const content: [string, TensorContent][] = [];
   for (const [name, { dtype, shape, byteLength, read }] of checkpoint.tensors) {
-    content[name] = { dtype, shape, bytes: [...(await read(0, byteLength))] };
+    content.push([name, { dtype, shape, bytes: [...(await read(0, byteLength))] }]);
   }
-  return content;
+  return Object.fromEntries(content);
 }
 
 export interface MemoryFolder extends Folder {
