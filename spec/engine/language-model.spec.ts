@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { load } from '../../src/engine/load.ts';
-import { GOLDENS, type Golden, idsOf } from '../support/goldens.ts';
+import { GOLDENS, idsOf } from '../support/goldens.ts';
 import { expectRefusal } from '../support/refusal.ts';
 import type { OracleTensor } from '../support/safetensors-oracle.ts';
 
@@ -37,7 +37,7 @@ for (const { golden, model } of models) {
       );
       const { values } = golden.leftPadding.get('logits') as OracleTensor;
       const batch = await model.forwardBatch(rows, { attentionMask });
-      const largest = values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+      const largest = Math.max(...Array.from(values, Math.abs));
       batch.forEach(({ data, shape: [tokens] }, row) => {
         const first = (row + 1) * rows[row].length - tokens;
         data.forEach((value, i) => {
