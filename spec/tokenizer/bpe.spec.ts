@@ -1,0 +1,100 @@
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { loadTokenizer, type Tokenizer } from '../../src/tokenizer/index.ts';
+import { BPE, BYTE_FALLBACK, BYTE_PIECES, buildModel, TYPE } from './model-builder.ts';
+
+const test = suite('tokenizer/bpe');
+
+interface Merge {
+  piece: string;
+  score: number;
+}
+
+/** BPE as it is defined: look at all neighbours, merge the best, begin again. */
+function mergeNaively(text: string, pieces: readonly Merge[]): string[] {
+  const scores = new Map(pieces.map(({ piece, score }) => [piece, score]));
+  const symbols = [...text];
+  for (;;) {
+    let best = -1;
+    let bestScore = Number.NEGATIVE_INFINITY;
+    for (let at = 0; at + 1 < symbols.length; at++) {
+      const score = scores.get(symbols[at] + symbols[at + 1]) ?? Number.NEGATIVE_INFINITY;
+      if (score > bestScore) [best, bestScore] = [at, score];
+    }
+    if (best < 0) return symbols;
+    symbols.splice(best, 2, symbols[best] + symbols[best + 1]);
+  }
+}
+
+const LETTERS = ['a', 'b', '你', '😀'];
+const letters = fc.constantFrom(...LETTERS);
+const word = fc.string({ unit: letters, minLength: 2, maxLength: 6 });
+
+/** Any vocabulary over four letters, with many equal scores, not all letters and parts in it. */
+const vocabulary = fc.record({
+  words: fc.uniqueArray(word, { maxLength: 30 }),
+  known: fc.subarray(LETTERS),
+  scores: fc.array(fc.integer({ min: -4, max: 0 }), { minLength: 30, maxLength: 30 }),
+});
+
+test('law: the linked list and the heap merge as the definition does', () => {
+  const text = fc.string({ unit: letters, maxLength: 60 });
+  fc.assert(
+    fc.property(vocabulary, text, ({ words, known, scores }, input) => {
+      const merges = words.map((piece, index) => ({ piece, score: scores[index] }));
+      const pieces = [...known.map((piece) => ({ piece, score: -9 })), ...merges];
+      const trainer = [...BPE, ...BYTE_FALLBACK];
+      const model = buildModel({ pieces: [...BYTE_PIECES, ...pieces], trainer });
+      const found = loadTokenizer(model)
+        .encodePieces(input)
+        .filter(({ start, end }) => end > start)
+        .map(({ start, end }) => input.slice(start, end));
+      assert.equal(found, mergeNaively(input, merges));
+    }),
+    { seed: 1, numRuns: 400 },
+  );
+});
+
+/** a, aa, aaaa, … and the like for 你 and the space: every character of a run takes part. */
+function doublingTokenizer(unused: number): Tokenizer {
+  const pieces = ['a', '你', '▁', '😀'].flatMap((letter) =>
+    [1, 2, 4, 8, 16, 32].map((count) => ({
+      piece: letter.repeat(count),
+      score: -count,
+      type: count === unused ? TYPE.unused : TYPE.normal,
+    })),
+  );
+  return loadTokenizer(buildModel({ pieces }));
+}
+
+/** The shortest of several times, which the work of neighbours on the machine disturbs least. */
+function shortestMs(tokenizer: Tokenizer, text: string): number {
+  let shortest = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < 4; run++) {
+    const started = performance.now();
+    tokenizer.encode(text);
+    shortest = Math.min(shortest, performance.now() - started);
+  }
+  return shortest;
+}
+
+for (const letter of ['a', '你', ' ', '😀']) {
+  for (const unused of [0, 4]) {
+    const kind = unused === 0 ? '' : ', with unused pieces';
+    test(`law: twice the text of "${letter}" up to 1 MB costs 2.3 times at most${kind}`, () => {
+      const tokenizer = doublingTokenizer(unused);
+      const count = 2 ** 20 / new TextEncoder().encode(letter).length;
+      const text = letter.repeat(count);
+      const half = letter.repeat(count / 2);
+      let ratio = Number.POSITIVE_INFINITY;
+      for (let round = 0; round < 8 && ratio > 2.3; round++) {
+        ratio = Math.min(ratio, shortestMs(tokenizer, text) / shortestMs(tokenizer, half));
+      }
+      assert.ok(ratio <= 2.3, `${ratio} times`);
+      assert.is(tokenizer.decode(tokenizer.encode(text)), text);
+    });
+  }
+}
+
+test.run();
