@@ -10,7 +10,11 @@ import { type ByteSource, closedError, expectRange } from '../formats/byte-sourc
 import { ioError, printablePath } from './node-errors.ts';
 
 /** What of `node:fs/promises` is used here; specs inject faults through it. */
-export type ReadFileSystem = Pick<typeof nodeFileSystem, 'open' | 'stat' | 'statfs'>;
+export interface ReadFileSystem {
+  open(path: string, flags: number): Promise<nodeFileSystem.FileHandle>;
+  stat(path: string, options: { bigint: true }): Promise<BigIntStats>;
+  statfs(path: string): Promise<{ type: number }>;
+}
 
 export interface OpenFileOptions {
   /** How messages name the file; its path unless told. */

@@ -1,6 +1,7 @@
 /** Files written whole or not at all, on Node: the bytes go to a temporary file beside the target,
  *  which takes its name only when all of them are on the disk. What was there before stays until
  *  then. Order: write, fsync the file, rename, fsync the folder. */
+import type { BigIntStats } from 'node:fs';
 import * as nodeFileSystem from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BaichuanError } from '../errors.ts';
@@ -9,10 +10,13 @@ import { errnoOf, ioError, printablePath } from './node-errors.ts';
 import { kindOf } from './node-read-file.ts';
 
 /** What of `node:fs/promises` is used here; specs inject faults through it. */
-export type WriteFileSystem = Pick<
-  typeof nodeFileSystem,
-  'open' | 'realpath' | 'rename' | 'stat' | 'unlink'
->;
+export interface WriteFileSystem {
+  open(path: string, flags: string): Promise<nodeFileSystem.FileHandle>;
+  realpath(path: string): Promise<string>;
+  rename(from: string, to: string): Promise<void>;
+  stat(path: string, options: { bigint: true }): Promise<BigIntStats>;
+  unlink(path: string): Promise<void>;
+}
 
 /** A file that is being written. After an error of `write` or `commit` nothing of it is left. */
 export interface FileWriter extends ByteSink {

@@ -1,4 +1,5 @@
 /** Node: files, folders and standard input. Deno and Bun have the same `node:fs`. */
+import { fstatSync } from 'node:fs';
 import { BaichuanError } from '../errors.ts';
 import { ioError } from './node-errors.ts';
 
@@ -15,6 +16,8 @@ export async function readStdin(maxBytes = DEFAULT_STDIN_BYTES): Promise<Uint8Ar
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
+    // Node gives no bytes, and no error, where standard input is a folder.
+    if (fstatSync(0).isDirectory()) throw stdinFolderError();
     for await (const chunk of process.stdin) {
       const bytes = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk;
       size += bytes.length;
@@ -33,5 +36,14 @@ function stdinLimitError(maxBytes: number): BaichuanError {
     what: `there are more than ${maxBytes} bytes.`,
     fix: 'Give the text as a file, or in smaller parts.',
     expected: maxBytes,
+  });
+}
+
+function stdinFolderError(): BaichuanError {
+  return new BaichuanError('io-not-a-file', {
+    file: 'standard input',
+    what: 'this is a folder, which has no text.',
+    fix: 'Redirect a file or a pipe to standard input.',
+    found: 'a folder',
   });
 }

@@ -1,0 +1,121 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openHuggingFaceFolder } from '../../src/formats/hugging-face-folder.ts';
+import { locateModel, openFolder } from '../../src/platform/node-folder.ts';
+import { float32Entry, safetensorsFile, scratchPath } from '../support/model-files.ts';
+import { expectRefusal } from '../support/refusal.ts';
+
+const nodeFolder = suite('node-folder');
+
+const weights = safetensorsFile({ a: float32Entry([1], 0) }, 4);
+
+function folderWith(files: Record<string, Uint8Array | string>, path = scratchPath('model')) {
+  mkdirSync(path, { recursive: true });
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(path, name), content);
+  return path;
+}
+
+/** A cache of Hugging Face with one model, whose snapshot links into `blobs`. */
+function cacheWith(target: (cache: string) => string) {
+  const cache = scratchPath('hub');
+  const model = join(cache, 'models--baichuan-inc--Baichuan-13B-Base');
+  const snapshot = folderWith({ 'config.json': '{}' }, join(model, 'snapshots', '0ef07'));
+  folderWith({ '4f2c': weights }, join(model, 'blobs'));
+  folderWith({ '4f2c': weights }, join(cache, 'models--other--model', 'blobs'));
+  symlinkSync(target(cache), join(snapshot, 'model.safetensors'));
+  return snapshot;
+}
+
+nodeFolder('law: a folder lists its names and opens its files', async () => {
+  const folder = openFolder(folderWith({ 'config.json': '{}', 权重: 'x' }));
+  assert.equal((await folder.list()).sort(), ['config.json', '权重']);
+  const source = await folder.open('权重');
+  assert.equal([...(await source.read(0, 1))], [0x78]);
+  assert.is(source.name, join(folder.name, '权重'));
+  await source.close();
+});
+
+nodeFolder('law: IX02 the links of the Hugging Face cache are followed', async () => {
+  const snapshot = cacheWith(() => '../../blobs/4f2c');
+  const { checkpoint } = await openHuggingFaceFolder(openFolder(snapshot));
+  assert.equal([...checkpoint.tensors.keys()], ['a']);
+  await checkpoint.close();
+  const linked = scratchPath('link');
+  symlinkSync(snapshot, linked);
+  const source = await openFolder(linked).open('model.safetensors');
+  assert.is(source.size, weights.length);
+  await source.close();
+});
+
+nodeFolder('law: a link inside the folder is followed', async () => {
+  const path = folderWith({ 'real.safetensors': weights });
+  symlinkSync('real.safetensors', join(path, 'model.safetensors'));
+  const source = await openFolder(path).open('model.safetensors');
+  assert.is(source.size, weights.length);
+  await source.close();
+});
+
+nodeFolder('error: IX02 a link out of the folder, or into another model of the cache', async () => {
+  const outside = folderWith({ 'secret.safetensors': weights });
+  const path = folderWith({ 'config.json': '{}' });
+  symlinkSync(join(outside, 'secret.safetensors'), join(path, 'model.safetensors'));
+  const refuse = (folder: string) =>
+    expectRefusal(() => openFolder(folder).open('model.safetensors'), {
+      code: 'index-symlink',
+      file: join(folder, 'model.safetensors'),
+      message: 'was not opened',
+      fix: 'Put the file itself',
+    });
+  await refuse(path);
+  await refuse(cacheWith((cache) => join(cache, 'models--other--model/blobs/4f2c')));
+  await refuse(cacheWith(() => join(outside, 'secret.safetensors')));
+  const sibling = `${path}-sibling`;
+  folderWith({ 'x.safetensors': weights }, sibling);
+  const neighbour = folderWith({}, path.slice(0, -1));
+  symlinkSync(join(path, 'config.json'), join(neighbour, 'model.safetensors'));
+  await refuse(neighbour);
+});
+
+nodeFolder('error: a link that leads nowhere, or to itself', async () => {
+  const path = folderWith({});
+  symlinkSync('absent', join(path, 'dangling'));
+  symlinkSync('loop', join(path, 'loop'));
+  const open = (name: string) => () => openFolder(path).open(name);
+  await expectRefusal(open('dangling'), { code: 'io-not-found', found: 'ENOENT' });
+  await expectRefusal(open('loop'), { code: 'io-failed', found: 'ELOOP' });
+});
+
+nodeFolder('error: IX01 a name that is a path, by the folder itself too', async () => {
+  const path = folderWith({ 'config.json': '{}' });
+  for (const name of ['../x', '/etc/passwd', 'a/b', 'a\\b', '..', '.', '', 'a\u0000']) {
+    const action = () => openFolder(path).open(name);
+    await expectRefusal(action, { code: 'index-path', message: 'nothing was opened' });
+  }
+});
+
+nodeFolder('error: a folder that is missing, or is a file', async () => {
+  const missing = scratchPath('absent');
+  const list = (path: string) => () => openFolder(path).list();
+  await expectRefusal(list(missing), { code: 'io-not-found', file: missing, found: 'ENOENT' });
+  const file = join(folderWith({ x: '' }), 'x');
+  await expectRefusal(list(file), { code: 'io-not-found', found: 'ENOTDIR' });
+});
+
+nodeFolder('law: a model is named by its folder, or by its weights file, link or not', async () => {
+  const path = folderWith({ 'config.json': '{}', 'w.safetensors': weights });
+  assert.is((await locateModel(path)).weights, undefined);
+  const elsewhere = folderWith({ 'config.json': '{}' });
+  symlinkSync(join(path, 'w.safetensors'), join(elsewhere, 'link.safetensors'));
+  for (const file of [join(path, 'w.safetensors'), join(elsewhere, 'link.safetensors')]) {
+    const { folder, weights: name } = await locateModel(file);
+    const { checkpoint } = await openHuggingFaceFolder(folder, { weights: name });
+    assert.equal([...checkpoint.tensors.keys()], ['a']);
+    await checkpoint.close();
+  }
+  const absent = scratchPath('absent');
+  await expectRefusal(() => locateModel(absent), { code: 'io-not-found', file: absent });
+});
+
+nodeFolder.run();

@@ -1,0 +1,154 @@
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import * as fileSystem from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createFile, type WriteFileSystem } from '../../src/platform/node-write-file.ts';
+import { scratchPath, utf8 } from '../support/model-files.ts';
+import { expectRefusal } from '../support/refusal.ts';
+
+const writeFile = suite('node-write-file');
+
+/** A path in a folder of its own, to see what else is left there. */
+function target(): string {
+  const folder = scratchPath('out');
+  mkdirSync(folder);
+  return join(folder, 'trace.safetensors');
+}
+
+/** A file system that records its calls, and fails at the k-th. */
+function shim(failAt = -1, errno = 'ENOSPC') {
+  const calls: string[] = [];
+  const call = <T>(name: string, action: () => Promise<T>): Promise<T> => {
+    calls.push(name);
+    if (calls.length - 1 !== failAt) return action();
+    return Promise.reject(Object.assign(new Error(`${errno}: injected`), { code: errno }));
+  };
+  const wrapped: WriteFileSystem = {
+    ...fileSystem,
+    rename: (from, to) => call('rename', () => fileSystem.rename(from, to)),
+    open: async (path, flags) => {
+      const kind = flags === 'wx' ? 'file' : 'folder';
+      const handle = await call(`open ${kind}`, () => fileSystem.open(path, flags));
+      const { write, sync } = handle;
+      return Object.assign(handle, {
+        write: (...parameters: Parameters<typeof write>) =>
+          call('write', () => write.apply(handle, parameters)),
+        sync: () => call(`sync ${kind}`, () => sync.call(handle)),
+      });
+    },
+  };
+  return { calls, wrapped };
+}
+
+async function writeTwoParts(path: string, wrapped?: WriteFileSystem): Promise<void> {
+  const file = await createFile(path, wrapped);
+  await file.write(utf8('one '));
+  await file.write(utf8('two'));
+  await file.commit();
+}
+
+writeFile('law: a file appears whole with commit, and nothing stays beside it', async () => {
+  const path = target();
+  const file = await createFile(path);
+  await file.write(utf8('one '));
+  assert.not.ok(readdirSync(dirname(path)).includes(basename(path)));
+  await file.write(utf8('two'));
+  await file.commit();
+  assert.is(readFileSync(path, 'utf8'), 'one two');
+  assert.equal(readdirSync(dirname(path)), [basename(path)]);
+});
+
+writeFile('law: writes that are not awaited keep their order', async () => {
+  const path = target();
+  const file = await createFile(path);
+  const parts = Array.from({ length: 50 }, (_, index) => `${index};`);
+  await Promise.all(parts.map((part) => file.write(utf8(part))));
+  await file.commit();
+  assert.is(readFileSync(path, 'utf8'), parts.join(''));
+});
+
+writeFile('law: what was there stays until commit, and after abort', async () => {
+  const path = target();
+  writeFileSync(path, 'old');
+  const file = await createFile(path);
+  await file.write(utf8('new'));
+  assert.is(readFileSync(path, 'utf8'), 'old');
+  await file.abort();
+  await file.abort();
+  assert.is(readFileSync(path, 'utf8'), 'old');
+  assert.equal(readdirSync(dirname(path)), [basename(path)]);
+  await writeTwoParts(path);
+  assert.is(readFileSync(path, 'utf8'), 'one two');
+});
+
+writeFile('law: a link keeps pointing to the file that is written', async () => {
+  const path = target();
+  const link = join(dirname(path), 'link');
+  writeFileSync(path, 'old');
+  symlinkSync(path, link);
+  await writeTwoParts(link);
+  assert.is(readFileSync(path, 'utf8'), 'one two');
+  assert.equal(readdirSync(dirname(path)).sort(), ['link', basename(path)]);
+});
+
+writeFile('law: the order is write, sync, rename, sync of the folder', async () => {
+  const { calls, wrapped } = shim();
+  await writeTwoParts(target(), wrapped);
+  const order = 'open file, write, write, sync file, rename, open folder, sync folder';
+  assert.is(calls.join(', '), order);
+});
+
+writeFile('error: a full disk at any call leaves the old file and nothing else', async () => {
+  const path = target();
+  for (const existing of [false, true]) {
+    if (existing) writeFileSync(path, 'old');
+    for (let failAt = 0; failAt < 5; failAt++) {
+      await expectRefusal(() => writeTwoParts(path, shim(failAt).wrapped), {
+        code: 'io-no-space',
+        file: path,
+        found: 'ENOSPC',
+        fix: 'Free some space',
+      });
+      assert.equal(readdirSync(dirname(path)), existing ? [basename(path)] : []);
+      if (existing) assert.is(readFileSync(path, 'utf8'), 'old');
+    }
+  }
+});
+
+writeFile('error: a refused call is named with its errno', async () => {
+  const path = target();
+  for (const errno of ['EACCES', 'EROFS', 'EIO']) {
+    const action = () => writeTwoParts(path, shim(0, errno).wrapped);
+    await expectRefusal(action, { code: 'io-failed', file: path, found: errno });
+  }
+  const absent = join(dirname(path), 'absent', 'x');
+  await expectRefusal(() => createFile(absent), { code: 'io-not-found', file: absent });
+});
+
+writeFile('error: a folder or a device is not replaced', async () => {
+  const folder = dirname(target());
+  const code = 'io-not-a-file';
+  await expectRefusal(() => createFile(folder), { code, found: 'a folder', fix: 'file to write' });
+  await expectRefusal(() => createFile('/dev/null'), { code, found: 'a device' });
+});
+
+writeFile('error: writing after commit, abort or an error', async () => {
+  const path = target();
+  const file = await createFile(path);
+  await file.commit();
+  const code = 'io-closed';
+  await expectRefusal(() => file.write(utf8('x')), { code, file: path, fix: 'again' });
+  await expectRefusal(() => file.commit(), { code });
+  await file.abort();
+  assert.equal(readdirSync(dirname(path)), [basename(path)]);
+});
+
+writeFile.run();
