@@ -1,0 +1,90 @@
+/** `baichuan trace` against the recorded activations of the golden models. */
+
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { difference } from '../../src/verify/compare.ts';
+import { goldenPath, runCommand } from '../support/command.ts';
+import { GOLDENS, idsOf } from '../support/goldens.ts';
+import { type OracleTensor, readSafetensors } from '../support/safetensors-oracle.ts';
+
+const cli = suite('trace command');
+const folder = mkdtempSync(join(tmpdir(), 'baichuan-trace-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+for (const golden of GOLDENS) {
+  cli(
+    `golden: the written file holds every recorded tensor within its bar (${golden.name})`,
+    async () => {
+      const out = join(folder, `${golden.name}.safetensors`);
+      for (const row of [0, 1]) {
+        const ids = idsOf(golden.float32.get('input_ids'), row);
+        const args = [
+          'trace',
+          '-m',
+          goldenPath(golden.name),
+          '--prompt-ids',
+          ids.join(','),
+          '--out',
+          out,
+        ];
+        const { code, stdout } = await runCommand([...args, '--json']);
+        assert.is(code, 0);
+        const written = readSafetensors(out);
+        assert.equal(JSON.parse(stdout), { out, tensors: written.size, input_ids: ids });
+        assert.is(written.get('input_ids')?.dtype, 'I64');
+        for (const [
+          name,
+          {
+            shape: [rows, ...shape],
+            values,
+          },
+        ] of golden.float32) {
+          const length = values.length / rows;
+          const expected = { shape, values: values.subarray(row * length, (row + 1) * length) };
+          const { relative } = difference(expected, written.get(name) as OracleTensor);
+          assert.ok(relative <= golden.bars.float32, `${name}: ${relative}`);
+        }
+      }
+    },
+  );
+}
+
+const [{ name: anyGolden }] = GOLDENS;
+const base = ['trace', '-m', goldenPath(anyGolden), '--prompt-ids', '1,2,3'];
+
+cli('law: --taps chooses what is written, several patterns together', async () => {
+  const out = join(folder, 'taps.safetensors');
+  const taps = ['--taps', 'layers.*.self_attn.probs', '--taps', 'logits'];
+  assert.is((await runCommand([...base, '--out', out, ...taps])).code, 0);
+  assert.equal([...readSafetensors(out).keys()].sort(), [
+    'logits',
+    'model.layers.0.self_attn.probs',
+    'model.layers.1.self_attn.probs',
+    'model.layers.2.self_attn.probs',
+  ]);
+});
+
+cli('law: the line printed says file, tensors and tokens', async () => {
+  const out = join(folder, 'line.safetensors');
+  const { stdout, stderr } = await runCommand([...base, '--out', out]);
+  assert.is(stdout, `${out}: ${readSafetensors(out).size} tensors of 3 tokens\n`);
+  assert.is(stderr, '');
+});
+
+cli('error: a failed or interrupted trace leaves an existing file and no debris', async () => {
+  const out = join(folder, 'kept.safetensors');
+  writeFileSync(out, 'old');
+  const before = readdirSync(folder).length;
+  const failed = await runCommand([...base, '--out', out, '--taps', 'nothing']);
+  assert.is(failed.code, 2);
+  const interrupted = await runCommand([...base, '--out', out], { signal: AbortSignal.abort() });
+  assert.is(interrupted.code, 130);
+  assert.is(interrupted.stderr, 'interrupted\n');
+  assert.is(readdirSync(folder).length, before);
+  assert.ok(existsSync(out));
+});
+
+cli.run();
