@@ -41,7 +41,7 @@ export { type TensorToWrite, writeSafetensors } from './formats/safetensors-writ
 export { buildChatPrompt, type ChatMessage, type ChatPrompt } from './generate/chat-prompt.ts';
 export type { GeneratedToken } from './generate/generate.ts';
 export { collectText, type GeneratedText, type TextEvent } from './generate/generate-text.ts';
-export type { GenerationOptions } from './generate/options.ts';
+export { type GenerationOptions, resolveOptions } from './generate/options.ts';
 export { parameterShapes } from './model/weights.ts';
 export { loadTokenizer, type Tokenizer } from './tokenizer/index.ts';
 export type { Trace, TraceTensor } from './verify/trace.ts';

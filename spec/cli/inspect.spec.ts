@@ -35,7 +35,7 @@ for (const { name, weights } of GOLDENS) {
       [...weights.keys()].sort(),
     );
     for (const { name: tensor, dtype, shape, file } of tensors) {
-      assert.equal([dtype, shape], ['F32', weights.get(tensor)?.shape]);
+      assert.equal([dtype, shape], [weights.get(tensor)?.dtype, weights.get(tensor)?.shape]);
       assert.match(file, /model\.safetensors$/);
     }
   });

@@ -46,7 +46,7 @@ cli('error: an unknown option, with the nearest name', async () => {
   await expectRefusal(() => parse('--promt', 'x'), {
     code: 'option-unknown',
     where: '--promt',
-    fix: 'Did you mean --prompt? --help lists them all.',
+    fix: 'Did you mean --prompt? Use --help for all.',
   });
   await expectRefusal(() => parse('-x'), { code: 'option-unknown', where: '-x', fix: '--help' });
   await expectRefusal(() => parse('--__proto__', 'x'), { code: 'option-unknown' });

@@ -108,7 +108,10 @@ for (const [args, expectedCode, errorCode] of FAULTS) {
 
 cli('error: bad input prints no control characters of its own', async () => {
   const { stderr } = await runCommand(['generate', '--\u001b[31mred\u0007']);
-  assert.not.match(stderr.trimEnd(), /[\u0000-\u001f\u007f]/);
+  assert.ok(
+    [...stderr.trimEnd()].every((character) => character >= ' '),
+    stderr,
+  );
 });
 
 cli.run();

@@ -10,6 +10,7 @@ import {
   type Prompt,
   preparePrompt,
   quote,
+  resolveOptions,
   runPrompt,
   type TextEvent,
   type Tokenizer,
@@ -68,6 +69,7 @@ async function runGenerate(args: Arguments, self: CommandProcess): Promise<numbe
   expectNoWords(args, 'Give the prompt with --prompt TEXT.');
   const prompt = await promptOf(args);
   const options = generationOptions(args, self);
+  checkOptions(options);
   const start = performance.now();
   await using model = await loadModel(args, self, { needsTokenizer: prompt.ids === null });
   const prepared = await preparePrompt(model, asPrompt(prompt, args, self), options);
@@ -154,6 +156,11 @@ function asPrompt(
     );
   }
   return text;
+}
+
+/** Ranges are checked before a model is loaded; what depends on the model, after. */
+function checkOptions({ signal: _signal, onNotice: _onNotice, ...options }: GenerateOptions): void {
+  resolveOptions(options, null, { vocabSize: Number.POSITIVE_INFINITY });
 }
 
 /** Options of the call by their names in the library; ranges are checked there. */

@@ -46,11 +46,13 @@ interface InspectedTensor {
 
 async function runInspect(args: Arguments, self: CommandProcess): Promise<number> {
   expectNoWords(args, 'Give the model with --model PATH.');
+  const positions = contextLengthOf(args);
   const inspected = await inspectedModel(args, self);
+
   const { name, config, tensors, tokenizer } = inspected;
   const { notices: _notices, ...settings } = config;
   const parameters = countParameters(config);
-  const memory = planMemory(config, contextLengthOf(args, config));
+  const memory = planMemory(config, positions);
   if (args.has('json')) {
     const value = { name, config: settings, parameters, tensors, tokenizer, memory };
     await self.print(`${JSON.stringify(value)}\n`);
@@ -109,8 +111,9 @@ function inspectedPreset(preset: string, args: Arguments): Inspected {
   return { name, config, tensors, tokenizer: false };
 }
 
-function contextLengthOf(args: Arguments, config: BaichuanConfig): number {
-  const contextLength = args.number('context-length') ?? config.modelMaxLength;
+function contextLengthOf(args: Arguments): number | undefined {
+  const contextLength = args.number('context-length');
+  if (contextLength === undefined) return undefined;
   if (Number.isInteger(contextLength) && contextLength >= 1 && contextLength <= 2 ** 20) {
     return contextLength;
   }

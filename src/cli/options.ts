@@ -107,9 +107,7 @@ function unknownOption(raw: string, specs: readonly OptionSpec[]): BaichuanError
   return new BaichuanError('option-unknown', {
     where: quote(raw).slice(1, -1),
     what: 'This command has no such option.',
-    fix: close
-      ? `Did you mean --${nearest.name}? --help lists them all.`
-      : '--help lists them all.',
+    fix: close ? `Did you mean --${nearest.name}? Use --help for all.` : 'Use --help to see them.',
   });
 }
 
