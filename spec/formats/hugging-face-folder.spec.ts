@@ -143,6 +143,11 @@ huggingFace('error: a named weights file that is missing, or not read yet', asyn
   const missing = { code: 'directory-missing', where: 'other.safetensors' } as const;
   await expectRefusal(opening('other.safetensors'), missing);
   await expectRefusal(opening('x.bin'), { code: 'format-unsupported', where: 'x.bin' });
+  const lone = (options?: { weights: string }) => () =>
+    openHuggingFaceFolder(memoryFolder({ 'x.gguf': '' }), options);
+  for (const action of [lone(), lone({ weights: 'x.gguf' })]) {
+    await expectRefusal(action, { code: 'format-unsupported', where: 'x.gguf' });
+  }
 });
 
 huggingFace('error: JSON or tokenizer files larger than any, before they are read', async () => {

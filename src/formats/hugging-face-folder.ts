@@ -40,6 +40,9 @@ const TOKENIZER = 'tokenizer.model';
 const WEIGHTS = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
 
+/** Weights that are not read yet. */
+const FOREIGN_WEIGHTS = /\.(bin|pt|pth|gguf)$/i;
+
 const MAX_JSON_BYTES = 2 ** 20;
 const MAX_TOKENIZER_BYTES = 64 * 2 ** 20;
 
@@ -51,7 +54,7 @@ export async function openHuggingFaceFolder(
   options: { weights?: string | undefined } = {},
 ): Promise<HuggingFaceFolder> {
   const present = new Set(await folder.list());
-  if (!present.has(CONFIG)) throw missingError(folder, CONFIG, 'the sizes of the model');
+  if (!present.has(CONFIG)) throw noConfigError(folder, present, options.weights);
   const { weights, notices } = chooseWeights(folder, present, options.weights);
   const config = await readSmall(folder, CONFIG, MAX_JSON_BYTES);
   const generationConfig = present.has(GENERATION_CONFIG)
@@ -105,7 +108,7 @@ function chooseWeights(
   const names = [...present];
   if (asked !== undefined) {
     if (!present.has(asked)) throw missingError(folder, asked, 'the weights');
-    if (/\.(bin|pt|pth|gguf)$/i.test(asked)) throw unsupportedError(folder, asked);
+    if (FOREIGN_WEIGHTS.test(asked)) throw unsupportedError(folder, asked);
     return { weights: asked, notices: [] };
   }
   const weights = [WEIGHTS, INDEX].find((name) => present.has(name));
@@ -119,8 +122,21 @@ function chooseWeights(
   return { weights, notices };
 }
 
+/** A GGUF needs no config.json, so its absence is not what is wrong there. */
+function noConfigError(
+  folder: Folder,
+  present: ReadonlySet<string>,
+  asked: string | undefined,
+): BaichuanError {
+  const foreign = asked ?? [...present].find((name) => /\.gguf$/i.test(name));
+  if (foreign !== undefined && present.has(foreign) && FOREIGN_WEIGHTS.test(foreign)) {
+    return unsupportedError(folder, foreign);
+  }
+  return missingError(folder, CONFIG, 'the sizes of the model');
+}
+
 function noWeightsError(folder: Folder, names: readonly string[]): BaichuanError {
-  const foreign = names.find((name) => /\.(bin|pt|pth|gguf)$/i.test(name));
+  const foreign = names.find((name) => FOREIGN_WEIGHTS.test(name));
   if (foreign !== undefined) return unsupportedError(folder, foreign);
   const shard = names.find((name) => name.endsWith('.safetensors'));
   if (shard === undefined) return missingError(folder, WEIGHTS, 'the weights');

@@ -3,6 +3,7 @@
  *  A path is looked at before it is opened, and opened without blocking, so that a pipe, a device or
  *  a socket is refused and never waited for. After each read the path is looked at again: a file
  *  that was replaced, cut or written meanwhile is an error, never a mixture of two. */
+import { Buffer } from 'node:buffer';
 import { type BigIntStats, constants } from 'node:fs';
 import * as nodeFileSystem from 'node:fs/promises';
 import { BaichuanError } from '../errors.ts';

@@ -1,9 +1,11 @@
 /** Files written whole or not at all, on Node: the bytes go to a temporary file beside the target,
  *  which takes its name only when all of them are on the disk. What was there before stays until
  *  then. Order: write, fsync the file, rename, fsync the folder. */
+
 import type { BigIntStats } from 'node:fs';
 import * as nodeFileSystem from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import process from 'node:process';
 import { BaichuanError } from '../errors.ts';
 import type { ByteSink } from '../formats/byte-source.ts';
 import { errnoOf, ioError, printablePath } from './node-errors.ts';

@@ -1,5 +1,8 @@
 /** Node: files, folders and standard input. Deno and Bun have the same `node:fs`. */
+
+import { Buffer } from 'node:buffer';
 import { fstatSync } from 'node:fs';
+import process from 'node:process';
 import { BaichuanError } from '../errors.ts';
 import { ioError } from './node-errors.ts';
 
