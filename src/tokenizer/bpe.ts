@@ -1,22 +1,14 @@
 /** Byte-pair encoding as SentencePiece does it: start from single characters, then again and again
  *  merge the two neighbours that give the piece of the highest score, the leftmost of equal ones.
  *
- *  The symbols form a linked list and the possible merges a heap, so n characters take O(n log n).
- *  Where no piece has two characters side by side the text is cut first (`merge-table.ts`), which
- *  changes nothing but leaves a heap of a few entries for most texts.
+ *  The symbols form a linked list and the possible merges a heap (`agenda.ts`), so n characters
+ *  take O(n log n) at worst. Where no piece has two characters side by side, no merge reaches
+ *  across (`merge-table.ts`): the text is merged part by part, which changes nothing, but most
+ *  parts are a word or less.
  *  Source: google/sentencepiece, src/bpe_model.cc at v0.1.97, Model::SampleEncode. */
 import { type Agenda, makeAgenda, pop, positionOf, push, rankOf } from './agenda.ts';
 import { APART, findMerge, type MergeTable, NO_SYMBOL, TOGETHER } from './merge-table.ts';
 import { longestPrefix, type PrefixTrie } from './prefix-trie.ts';
-
-/** A text cut into symbols, in order. */
-export interface SymbolList {
-  /** Piece ids; below 0, or V and above, for a character that is no piece. */
-  symbols: Int32Array;
-  /** Where each symbol starts, in UTF-16 code units. */
-  starts: Int32Array;
-  length: number;
-}
 
 /** What segmentation needs from the vocabulary. */
 export interface SegmentRules {
@@ -28,88 +20,113 @@ export interface SegmentRules {
   unused: Uint8Array;
 }
 
-/** How an unused piece was put together last: what it is split into in the end. */
-interface Parts {
+/** Receives the symbols of a text in order: a piece id, or a number below 0 or from V on for a
+ *  character that is no piece; and where it starts and ends, in UTF-16 code units. */
+export type TakeSymbol = (symbol: number, start: number, end: number) => void;
+
+/** The part of the text that is being merged: symbols 0 … length − 1, −1 being beyond either
+ *  end. */
+interface Part {
+  rules: SegmentRules;
+  length: number;
+  symbols: Int32Array;
+  /** Where each symbol starts, in UTF-16 code units. */
+  starts: Int32Array;
+  /** What each symbol and the one after it would merge into, `TOGETHER` or `APART`. */
+  candidates: Int32Array;
+  previous: Int32Array;
+  next: Int32Array;
+  agenda: Agenda;
+  /** How each unused piece was put together last: it is split so in the end. */
+  origins: Map<number, Origin>;
+}
+
+interface Origin {
   left: number;
   right: number;
-  /** Length of the left part in UTF-16 code units. */
+  /** Length of the left symbol in UTF-16 code units. */
   leftLength: number;
 }
 
-/** The list of symbols while it is merged; position −1 is beyond either end. */
-interface MergeState extends SymbolList {
-  rules: SegmentRules;
-  previous: Int32Array;
-  next: Int32Array;
-  /** What each symbol and the one after it would merge into, `TOGETHER` or `APART`. */
-  candidates: Int32Array;
-  agenda: Agenda;
-  parts: Map<number, Parts>;
-}
+const FIRST_CAPACITY = 64;
 
 /** Cuts a text into pieces and characters that are none.
  *  @param units the normalized text, in UTF-16 code units */
-export function segment(units: Uint16Array, rules: SegmentRules): SymbolList {
-  const state = startState(splitCharacters(units, rules), rules);
-  // The last split of an unused piece counts in the whole text: then it must stay in one part.
-  const { hasUnused } = rules.merges;
-  let first = 0;
-  for (let at = 0; at < state.length; at++) {
-    if (at + 1 < state.length) {
-      setCandidate(state, at, at + 1);
-      if (hasUnused || state.candidates[at] !== APART) continue;
+export function segment(units: Uint16Array, rules: SegmentRules, take: TakeSymbol): void {
+  const part = makePart(rules);
+  for (let at = 0; at < units.length; ) {
+    const match = longestPrefix(rules.userDefined, units, at, rules.forbidden);
+    const symbol = match.length > 0 ? match.id : characterSymbol(units, at, rules.merges);
+    if (!append(part, symbol, at)) {
+      finishPart(part, at, take);
+      append(part, symbol, at);
     }
-    if (at > first) mergePart(state, first, at);
-    first = at + 1;
+    at += match.length > 0 ? match.length : characterLength(units, at);
   }
-  return hasUnused ? splitUnused(state) : collectSymbols(state);
+  finishPart(part, units.length, take);
 }
 
-/** User-defined symbols where they match, single characters elsewhere. */
-function splitCharacters(units: Uint16Array, rules: SegmentRules): SymbolList {
-  const { merges, userDefined, forbidden } = rules;
-  const symbols = new Int32Array(units.length);
-  const starts = new Int32Array(units.length);
-  let length = 0;
-  for (let at = 0; at < units.length; length++) {
-    starts[length] = at;
-    const match = longestPrefix(userDefined, units, at, forbidden);
-    if (match.length > 0) {
-      symbols[length] = match.id;
-      at += match.length;
-    } else if ((units[at] & 0xfc00) === 0xd800) {
-      const codePoint = (units[at] - 0xd800) * 0x400 + (units[at + 1] - 0xdc00) + 0x10000;
-      symbols[length] = merges.astralSymbols.get(codePoint) ?? NO_SYMBOL;
-      at += 2;
-    } else {
-      symbols[length] = merges.basicSymbols[units[at]];
-      at++;
-    }
-  }
-  return { symbols, starts, length };
-}
-
-function startState(list: SymbolList, rules: SegmentRules): MergeState {
+function makePart(rules: SegmentRules): Part {
   return {
-    ...list,
     rules,
-    previous: new Int32Array(list.length),
-    next: new Int32Array(list.length),
-    candidates: new Int32Array(list.length),
+    length: 0,
+    symbols: new Int32Array(FIRST_CAPACITY),
+    starts: new Int32Array(FIRST_CAPACITY),
+    candidates: new Int32Array(FIRST_CAPACITY),
+    previous: new Int32Array(FIRST_CAPACITY),
+    next: new Int32Array(FIRST_CAPACITY),
     agenda: makeAgenda(rules.merges.tails),
-    parts: new Map(),
+    origins: new Map(),
   };
 }
 
-/** Merges the symbols `first` … `last`, of which all neighbours have their candidate. */
-function mergePart(state: MergeState, first: number, last: number): void {
-  const { agenda, candidates, next, previous, symbols } = state;
-  const { ranks } = state.rules.merges;
-  for (let at = first; at <= last; at++) {
-    previous[at] = at === first ? -1 : at - 1;
-    next[at] = at === last ? -1 : at + 1;
-    if (at < last && candidates[at] >= 0) push(agenda, ranks[candidates[at]], at);
+function characterLength(units: Uint16Array, at: number): number {
+  return (units[at] & 0xfc00) === 0xd800 ? 2 : 1;
+}
+
+function characterSymbol(units: Uint16Array, at: number, merges: MergeTable): number {
+  if (characterLength(units, at) === 1) return merges.basicSymbols[units[at]];
+  const codePoint = (units[at] - 0xd800) * 0x400 + (units[at + 1] - 0xdc00) + 0x10000;
+  return merges.astralSymbols.get(codePoint) ?? NO_SYMBOL;
+}
+
+/** Adds a symbol, unless no piece has it beside the last one: then the part ends before it. */
+function append(part: Part, symbol: number, start: number): boolean {
+  const { length } = part;
+  if (length === part.symbols.length) growCapacity(part);
+  part.symbols[length] = symbol;
+  part.starts[length] = start;
+  if (length > 0) {
+    setCandidate(part, length - 1, length);
+    // An unused piece is split as it was put together last in the whole text: then no part ends.
+    if (part.candidates[length - 1] === APART && !part.rules.merges.hasUnused) return false;
   }
+  part.length++;
+  return true;
+}
+
+/** Merges the part, hands its symbols over and empties it. */
+function finishPart(part: Part, end: number, take: TakeSymbol): void {
+  const { length, symbols, starts, next } = part;
+  if (length === 1) take(symbols[0], starts[0], end);
+  else if (length > 1) {
+    mergePart(part);
+    for (let at = 0; at >= 0; at = next[at]) {
+      takeSplit(part, symbols[at], starts[at], next[at] < 0 ? end : starts[next[at]], take);
+    }
+  }
+  part.length = 0;
+}
+
+function mergePart(part: Part): void {
+  const { agenda, candidates, length, next, previous, symbols } = part;
+  const { ranks } = part.rules.merges;
+  for (let at = 0; at < length; at++) {
+    previous[at] = at - 1;
+    next[at] = at + 1 < length ? at + 1 : -1;
+    if (at + 1 < length && candidates[at] >= 0) push(agenda, ranks[candidates[at]], at);
+  }
+  candidates[length - 1] = APART;
   while (agenda.heapSize > 0) {
     const key = pop(agenda);
     const left = positionOf(key);
@@ -119,65 +136,49 @@ function mergePart(state: MergeState, first: number, last: number): void {
 
     const right = next[left];
     symbols[left] = merged;
-    symbols[right] = CONSUMED;
-    candidates[right] = APART;
     candidates[left] = APART;
+    candidates[right] = APART;
     next[left] = next[right];
     if (next[left] >= 0) previous[next[left]] = left;
 
-    if (previous[left] >= 0) addMerge(state, previous[left], left);
-    if (next[left] >= 0) addMerge(state, left, next[left]);
+    if (previous[left] >= 0) addMerge(part, previous[left], left);
+    if (next[left] >= 0) addMerge(part, left, next[left]);
   }
 }
 
-/** A symbol that has become part of the one before it. */
-const CONSUMED = -3;
-
-function addMerge(state: MergeState, left: number, right: number): void {
-  setCandidate(state, left, right);
-  const merged = state.candidates[left];
-  if (merged >= 0) push(state.agenda, state.rules.merges.ranks[merged], left);
+function addMerge(part: Part, left: number, right: number): void {
+  setCandidate(part, left, right);
+  const merged = part.candidates[left];
+  if (merged >= 0) push(part.agenda, part.rules.merges.ranks[merged], left);
 }
 
-function setCandidate(state: MergeState, left: number, right: number): void {
-  const { rules, symbols, starts } = state;
+function setCandidate(part: Part, left: number, right: number): void {
+  const { rules, symbols, starts } = part;
   let merged = findMerge(rules.merges, symbols[left], symbols[right]);
   if (merged >= 0 && rules.forbidden[merged] === 1) merged = TOGETHER;
-  state.candidates[left] = merged;
+  part.candidates[left] = merged;
   if (merged < 0 || rules.unused[merged] === 0) return;
   const leftLength = starts[right] - starts[left];
-  state.parts.set(merged, { left: symbols[left], right: symbols[right], leftLength });
+  part.origins.set(merged, { left: symbols[left], right: symbols[right], leftLength });
 }
 
-/** The symbols that are left, closed up. */
-function collectSymbols({ symbols, starts, length }: MergeState): SymbolList {
-  let count = 0;
-  for (let at = 0; at < length; at++) {
-    if (symbols[at] === CONSUMED) continue;
-    symbols[count] = symbols[at];
-    starts[count] = starts[at];
-    count++;
+/** Hands a symbol over; an unused piece as the two symbols it was made of, and so on. */
+function takeSplit(part: Part, symbol: number, start: number, end: number, take: TakeSymbol): void {
+  const isUnused = part.rules.unused[symbol] === 1;
+  const origin = isUnused ? part.origins.get(symbol) : undefined;
+  if (origin === undefined) {
+    take(symbol, start, end);
+    return;
   }
-  return { symbols, starts, length: count };
+  const middle = start + origin.leftLength;
+  takeSplit(part, origin.left, start, middle, take);
+  takeSplit(part, origin.right, middle, end, take);
 }
 
-/** The symbols that are left, unused pieces split into the parts they were made of, and so on. */
-function splitUnused(state: MergeState): SymbolList {
-  const { symbols, starts, parts, rules } = state;
-  const split: SymbolList = { symbols: symbols.slice(), starts: starts.slice(), length: 0 };
-  const emit = (symbol: number, start: number): void => {
-    const pair = symbol >= 0 && rules.unused[symbol] === 1 ? parts.get(symbol) : undefined;
-    if (pair !== undefined) {
-      emit(pair.left, start);
-      emit(pair.right, start + pair.leftLength);
-      return;
-    }
-    split.symbols[split.length] = symbol;
-    split.starts[split.length] = start;
-    split.length++;
-  };
-  for (let at = 0; at < state.length; at++) {
-    if (symbols[at] !== CONSUMED) emit(symbols[at], starts[at]);
+function growCapacity(part: Part): void {
+  for (const name of ['symbols', 'starts', 'candidates', 'previous', 'next'] as const) {
+    const larger = new Int32Array(2 * part[name].length);
+    larger.set(part[name]);
+    part[name] = larger;
   }
-  return split;
 }

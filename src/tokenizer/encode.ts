@@ -50,20 +50,20 @@ export function encodePieces(text: string, rules: EncodeRules): EncodedPiece[] {
 }
 
 function forEachToken(units: Uint16Array, rules: EncodeRules, emit: Emit): void {
-  const { symbols, starts, length } = segment(units, rules);
   const { byteIds, pieces, unkId } = rules.vocabulary;
-  const isPiece = (symbol: number): boolean =>
-    symbol >= 0 && symbol < pieces.length && rules.forbidden[symbol] === 0;
-  const endOf = (at: number): number => (at + 1 < length ? starts[at + 1] : units.length);
-  for (let at = 0; at < length; at++) {
-    const start = starts[at];
-    if (isPiece(symbols[at])) emit(symbols[at], start, endOf(at));
-    else if (byteIds !== undefined) emitBytes(units, start, endOf(at), byteIds, emit);
-    else {
-      while (at + 1 < length && !isPiece(symbols[at + 1])) at++;
-      emit(unkId, start, endOf(at));
+  const { forbidden } = rules;
+  let unknownStart = -1;
+  segment(units, rules, (symbol, start, end) => {
+    const isPiece = symbol >= 0 && symbol < pieces.length && forbidden[symbol] === 0;
+    if (isPiece && unknownStart >= 0) {
+      emit(unkId, unknownStart, start);
+      unknownStart = -1;
     }
-  }
+    if (isPiece) emit(symbol, start, end);
+    else if (byteIds !== undefined) emitBytes(units, start, end, byteIds, emit);
+    else if (unknownStart < 0) unknownStart = start;
+  });
+  if (unknownStart >= 0) emit(unkId, unknownStart, units.length);
 }
 
 function emitBytes(
