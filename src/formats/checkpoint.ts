@@ -1,5 +1,5 @@
-/** A checkpoint as every format reader gives it: named tensors that are read lazily, piece by piece,
- *  and the text metadata of the file. Opening reads headers only. */
+/** A checkpoint as every format reader gives it: named tensors that are read lazily, piece by
+ *  piece, and the text metadata of the file. Opening reads headers only. */
 
 /** How the elements of a tensor are stored, little-endian; the names are those of safetensors. */
 export type StoredType =

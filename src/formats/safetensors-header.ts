@@ -31,14 +31,13 @@ export interface SafetensorsHeader {
 }
 
 const METADATA_KEY = '__metadata__';
-const MAX_TENSORS = 100_000;
 const MAX_RANK = 8;
 const MAX_DIM = 2 ** 32;
 const MAX_NAME_BYTES = 512;
 
 /** Checks the header of a safetensors file.
  *  @param firstByte of the header, which must be `{`
- *  @throws safetensors-root, -count, -name, -field, -dtype, -rank, -dim, -overflow, -offset, -size,
+ *  @throws safetensors-root, -name, -field, -dtype, -rank, -dim, -overflow, -offset, -size,
  *  -metadata */
 export function parseSafetensorsHeader(
   json: JsonValue,
@@ -47,8 +46,6 @@ export function parseSafetensorsHeader(
 ): SafetensorsHeader {
   if (!(json instanceof Map) || firstByte !== 0x7b) throw rootError(json, file);
   const root = fieldsOf(json, { file, path: [], code: 'safetensors-field' });
-  const count = json.size - (json.has(METADATA_KEY) ? 1 : 0);
-  if (count > MAX_TENSORS) throw countError(count, file);
   const metadata = takeMetadata(root);
   const entries: TensorEntry[] = [];
   for (const [name, value] of json) {
@@ -94,17 +91,6 @@ function rootError(json: JsonValue, file: string): BaichuanError {
     fix: 'Download the file again, or write it anew.',
     expected: 'an object',
     found,
-  });
-}
-
-function countError(count: number, file: string): BaichuanError {
-  return new BaichuanError('safetensors-count', {
-    file,
-    where: 'the header',
-    what: `the header lists ${count} tensors, where at most ${MAX_TENSORS} are read.`,
-    fix: 'Check that this is the file you mean; a 13B checkpoint has 283 tensors.',
-    expected: MAX_TENSORS,
-    found: count,
   });
 }
 

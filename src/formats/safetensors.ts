@@ -11,6 +11,7 @@ import { SNIFF_BYTES, sniffForeignFormat } from '../sniff.ts';
 import { firstInvalidUtf8 } from '../utf-8.ts';
 import { type ByteSource, expectRange } from './byte-source.ts';
 import type { Checkpoint, StoredTensor } from './checkpoint.ts';
+import { expectTensorCount } from './safetensors-count.ts';
 import { parseSafetensorsHeader, type TensorEntry } from './safetensors-header.ts';
 import { expectNoGaps } from './safetensors-layout.ts';
 
@@ -38,6 +39,7 @@ export async function openSafetensors(
   try {
     const headerBytes = await readHeader(source, options);
     expectHeaderUtf8(headerBytes, source.name);
+    expectTensorCount(headerBytes, source.name);
     const json = parseJson(headerBytes, {
       file: source.name,
       maxBytes: MAX_HEADER_BYTES,
@@ -132,7 +134,8 @@ function expectHeaderUtf8(header: Uint8Array, file: string): void {
   });
 }
 
-/** The error for a tensor that the header lists twice; a key twice elsewhere is an error of JSON. */
+/** The error for a tensor that the header lists twice; a key twice elsewhere is an error of
+ *  JSON. */
 function duplicateTensor(duplicate: DuplicateKey, file: string): BaichuanError | undefined {
   if (duplicate.depth !== 1 || duplicate.key === '__metadata__') return undefined;
   const [first, second] = duplicate.byteOffsets;

@@ -69,7 +69,8 @@ function emptyError(root: JsonFields): BaichuanError {
   return fieldError(root, 'weight_map', { what, fix, expected: 'tensors', found: 0 });
 }
 
-/** Some writers leave a float, a string or nothing: it is only compared, so it is only looked at. */
+/** Some writers leave a float, a string or nothing: it is only compared, so it is only looked
+ *  at. */
 function totalSizeOf(root: JsonFields): number | undefined {
   const metadata = root.object.get('metadata');
   const size = metadata instanceof Map ? (metadata.get('total_size') ?? null) : null;
