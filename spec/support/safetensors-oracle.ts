@@ -1,5 +1,5 @@
-/** A second, minimal safetensors reader for specs: it trusts its files, which are fixtures, and owes
- *  nothing to the reader under test. */
+/** A second, minimal safetensors reader for specs: it trusts its files, which are fixtures, and
+ *  owes nothing to the reader under test. */
 
 import { readFileSync } from 'node:fs';
 

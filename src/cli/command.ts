@@ -33,7 +33,7 @@ export const MODEL_OPTION: OptionSpec = {
   name: 'model',
   short: 'm',
   value: 'PATH',
-  help: 'Hugging Face folder or .safetensors file beside its config.json; default: the embedded model',
+  help: 'folder, or .safetensors file beside its config.json; default: the embedded model',
 };
 
 export const PROMPT_OPTIONS: readonly OptionSpec[] = [

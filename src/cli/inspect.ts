@@ -58,8 +58,10 @@ async function runInspect(args: Arguments, self: CommandProcess): Promise<number
     await self.print(`${JSON.stringify(value)}\n`);
     return 0;
   }
+  const family = config.position === 'alibi' ? '13B class, ALiBi' : '7B class, RoPE';
   const lines = [
-    `${name}: ${config.architecture}, ${config.position === 'alibi' ? '13B class, ALiBi' : '7B class, RoPE'}`,
+    `${name}: ${config.architecture}, ${family}`,
+
     ...Object.entries({ parameters, ...settings }).map(
       ([key, value]) => `  ${key.padEnd(20)} ${value}`,
     ),
@@ -69,9 +71,7 @@ async function runInspect(args: Arguments, self: CommandProcess): Promise<number
     `  ${'together'.padEnd(20)} ${formatBytes(memory.totalBytes)}`,
     `tokenizer.model: ${tokenizer ? 'present' : 'absent'}`,
     `${tensors.length} tensors`,
-    ...tensors.map(({ name: tensor, dtype, shape, file }) =>
-      `  ${quote(tensor).slice(1, -1).padEnd(52)} ${dtype.padEnd(5)} [${shape.join(', ')}] ${file}`.trimEnd(),
-    ),
+    ...tensors.map(tensorLine),
   ];
   await self.print(`${lines.join('\n')}\n`);
   return 0;
@@ -122,6 +122,11 @@ function contextLengthOf(args: Arguments): number | undefined {
     what: `${contextLength} is not a number of positions.`,
     fix: 'Give an integer from 1 to 1048576.',
   });
+}
+
+function tensorLine({ name, dtype, shape, file }: InspectedTensor): string {
+  const shown = quote(name).slice(1, -1).padEnd(52);
+  return `  ${shown} ${dtype.padEnd(5)} [${shape.join(', ')}] ${file}`.trimEnd();
 }
 
 function formatBytes(bytes: number): string {

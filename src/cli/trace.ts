@@ -20,7 +20,7 @@ export const traceCommand: Command = {
   usage: 'baichuan trace (-p TEXT | --prompt-ids IDS | -f FILE) --out FILE.safetensors [options]',
   examples: [
     'baichuan trace --prompt-ids 5,77,9 --out trace.safetensors',
-    "baichuan trace -p Hamlet --out probs.safetensors --taps 'layers.*.self_attn.probs'",
+    "baichuan trace -p Hamlet --out probs.safetensors --taps 'layers.*.probs'",
   ],
   options: [
     MODEL_OPTION,

@@ -1,5 +1,5 @@
-/** From files to a model: folder, configuration, checks, weights, kernels. Nothing of the weights is
- *  read before the configuration and the headers have been checked against each other. */
+/** From files to a model: folder, configuration, checks, weights, kernels. Nothing of the weights
+ *  is read before the configuration and the headers have been checked against each other. */
 
 import { type BaichuanConfig, parseConfig } from '../config.ts';
 import { BaichuanError } from '../errors.ts';

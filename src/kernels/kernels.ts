@@ -1,5 +1,5 @@
-/** The operations that layers are made of. A kernel set implements all of them; the layers never ask
- *  which one they have.
+/** The operations that layers are made of. A kernel set implements all of them; the layers never
+ *  ask which one they have.
  *
  *  Shape letters: T tokens in this pass, S cached positions, H heads, D head size, C hidden size.
  *  Every result is allocated from the arena of the kernel set unless a target is passed. */
@@ -83,8 +83,8 @@ export interface Kernels {
    *  @param key,value `[T, H, D]`, T being `cache.count` */
   appendKeyValue(key: Tensor, value: Tensor, cache: KeyValueView): void;
 
-  /** softmax(q · kᵀ · scale + bias) · v for the view's new positions, causal, head by head; keys and
-   *  values come only from the cache.
+  /** softmax(q · kᵀ · scale + bias) · v for the view's new positions, causal, head by head; keys
+   *  and values come only from the cache.
    *  @param q `[T, H, D]` @param target `[T, H, D]` (overwritten) */
   attention(q: Tensor, cache: KeyValueView, options: AttentionOptions, target: Tensor): void;
 }

@@ -4,9 +4,9 @@
  *      sequence 1:  block 0 | block 3                    forked from 0 at length 70
  *
  *  Block b exists in every layer. Blocks are counted references: a fork shares them, and the first
- *  write to a shared one copies it. They are made on use, and free ones are used again. A pass calls
- *  `reserve` for its segments, writes through the `view` of each layer, and ends with `commit`: until
- *  then lengths are as before, so an interrupted pass leaves nothing behind. */
+ *  write to a shared one copies it. They are made on use, and free ones are used again. A pass
+ *  calls `reserve` for its segments, writes through the `view` of each layer, and ends with
+ *  `commit`: until then lengths are as before, so an interrupted pass leaves nothing behind. */
 
 import { BaichuanError } from '../errors.ts';
 import {

@@ -1,5 +1,5 @@
-/** A linear layer without bias: y = x · Wᵀ, W being `[out, in]`. All of Baichuan's are of this form.
- *  Source: torch.nn.Linear(…, bias=False) in the published modeling_baichuan.py. */
+/** A linear layer without bias: y = x · Wᵀ, W being `[out, in]`. All of Baichuan's are of this
+ *  form. Source: torch.nn.Linear(…, bias=False) in the published modeling_baichuan.py. */
 
 import type { LinearWeight } from '../kernels/kernels.ts';
 import { expectShape } from '../tensor/shape.ts';

@@ -1,5 +1,6 @@
-/** The head: logits = x · Wᵀ, one row of W per token of the vocabulary. The same in 7B and 13B; W is
- *  not the embedding table. Source: baichuan-inc/Baichuan-7B, modeling_baichuan.py, `lm_head`. */
+/** The head: logits = x · Wᵀ, one row of W per token of the vocabulary. The same in 7B and 13B; W
+ *  is not the embedding table. Source: baichuan-inc/Baichuan-7B, modeling_baichuan.py,
+ *  `lm_head`. */
 
 import type { LinearWeight } from '../kernels/kernels.ts';
 import type { Tensor } from '../tensor/tensor.ts';

@@ -2,11 +2,11 @@
  *
  *      θ[p, i] = p · inv_freq[i],   inv_freq[i] = base^(−2i/D),   i = 0 … D/2 − 1
  *
- *  Channel i is paired with channel i + D/2 (halves, not neighbours). As published, inv_freq and the
- *  angle are rounded to float32 before the cosine and sine are taken: exact angles would differ by
- *  1.4e-4 at position 4095. 13B uses alibi.ts instead.
- *  Source: "RoFormer", Su et al. 2021, section 3.2.2; baichuan-inc/Baichuan-7B, modeling_baichuan.py,
- *  class RotaryEmbedding. */
+ *  Channel i is paired with channel i + D/2 (halves, not neighbours). As published, inv_freq and
+ *  the angle are rounded to float32 before the cosine and sine are taken: exact angles would differ
+ *  by 1.4e-4 at position 4095. 13B uses alibi.ts instead.
+ *  Source: "RoFormer", Su et al. 2021, section 3.2.2; baichuan-inc/Baichuan-7B,
+ *  modeling_baichuan.py, class RotaryEmbedding. */
 
 import { cos, pow, sin } from '../math/index.ts';
 import { expectShape } from '../tensor/shape.ts';

@@ -1,4 +1,5 @@
-/** The process around a command: arguments cut into tokens, streams, signals. Node, Deno and Bun. */
+/** The process around a command: arguments cut into tokens, streams, signals. Node, Deno and
+ *  Bun. */
 
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';

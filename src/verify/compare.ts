@@ -1,7 +1,7 @@
 /** How far one tensor lies from another, in units of the expected tensor's largest magnitude.
  *
- *  Scores below −1e29 are masked (the published code writes −3.4e38): they are compared as a set and
- *  left out of magnitudes and differences. Anything that cannot be measured, a NaN, an infinity
+ *  Scores below −1e29 are masked (the published code writes −3.4e38): they are compared as a set
+ *  and left out of magnitudes and differences. Anything that cannot be measured, a NaN, an infinity
  *  against a number, a mask that differs, counts as infinitely far. */
 
 import { BaichuanError } from '../errors.ts';

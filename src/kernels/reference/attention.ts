@@ -4,11 +4,11 @@
  *      prob[t, s]  = e^(score − max) / Σ e^(score − max)
  *      y[t]        = Σ_s prob[t, s] · v[s]
  *
- *  The ALiBi bias is slope · key index, as published: softmax makes it equal to the distance form of
- *  the paper ("Train Short, Test Long", Press et al. 2021), raw scores it does not. Rotary models
- *  have no bias. Dot products and sums run in float64, in ascending channel and position, and round
- *  once; the steps between round to float32. One query at a time, so the other queries of a pass
- *  cannot change a bit. */
+ *  The ALiBi bias is slope · key index, as published: softmax makes it equal to the distance form
+ *  of the paper ("Train Short, Test Long", Press et al. 2021), raw scores it does not. Rotary
+ *  models have no bias. Dot products and sums run in float64, in ascending channel and position,
+ *  and round once; the steps between round to float32. One query at a time, so the other queries of
+ *  a pass cannot change a bit. */
 
 import { exp32 } from '../../math/index.ts';
 import { BLOCK_POSITIONS } from '../kernels.ts';
@@ -35,7 +35,8 @@ export interface AttentionShape {
 }
 
 /** Attention of the heads `headStart` to `headEnd`.
- *  @param y `[T, H, D]` (overwritten in those heads) @param q `[T, H, D]` @param cache keys and values
+ *  @param y `[T, H, D]` (overwritten in those heads) @param q `[T, H, D]` @param cache keys and
+ *  values
  *  @param observe scores and probabilities `[H, T, S]` (overwritten in those heads), or null */
 export function attention(
   y: Float32Array,

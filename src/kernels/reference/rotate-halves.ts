@@ -5,7 +5,8 @@
  *  with the pairing of the published 7B code. */
 
 /** Tokens `rowStart` to `rowEnd`.
- *  @param y `[T, H, D]` (overwritten in those rows) @param x `[T, H, D]` @param cos,sin `[T, D/2]` */
+ *  @param y `[T, H, D]` (overwritten in those rows) @param x `[T, H, D]` @param cos,sin `[T,
+ *  D/2]` */
 export function rotateHalves(
   y: Float32Array,
   x: Float32Array,

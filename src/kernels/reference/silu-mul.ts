@@ -1,6 +1,7 @@
 /** The gate of SwiGLU: y = silu(gate) · up with silu(g) = g / (1 + e^−g).
  *
- *  Elementwise, every step rounded to float32, so a kernel with the same steps has the same bits. */
+ *  Elementwise, every step rounded to float32, so a kernel with the same steps has the same
+ *  bits. */
 
 import { exp32 } from '../../math/index.ts';
 
