@@ -84,6 +84,13 @@ test('law: a stop string across tokens ends the text, and is named', async () =>
   assert.is(sequence.calls.length, 3);
 });
 
+test('law: a stop string closes the sequence before the last event', async () => {
+  const sequence = scriptedSequence(V, [3, 6, 7, 5]);
+  for await (const { finishReason } of start(sequence, { stopStrings: ['\nQ:'] })) {
+    assert.is(sequence.closed.count > 0, finishReason !== null);
+  }
+});
+
 test('law: a stop string is found where tokens split its characters', async () => {
   const found = await collectText(
     start(scriptedSequence(V, [3, 8, 9, 10, 5]), { stopStrings: '李' }),

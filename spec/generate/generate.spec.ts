@@ -109,17 +109,17 @@ test('law: the repetition penalty counts prompt and output', async () => {
 });
 
 test('law: log-probabilities are those before the processors', async () => {
-  const logits = Float32Array.from({ length: V }, (_, id) =>
-    id < 2 ? 0 : Number.NEGATIVE_INFINITY,
-  );
+  // Logits 1 and 0: ln p = -ln(1 + 1/e) and one less.
+  const logits = new Float32Array(V).fill(Number.NEGATIVE_INFINITY);
+  logits.set([1, 0]);
   const options = { logprobs: 2, topK: 1, temperature: 0.1, maxNewTokens: 1, seed: 1 };
   const { value } = await start(
     fakeSequence(V, () => logits),
     options,
   ).next();
-  const half = -Math.LN2;
   assert.ok(value !== undefined && typeof value !== 'string');
-  assert.ok(Math.abs((value.logprob ?? 0) - half) < 1e-15);
+  assert.ok(Math.abs((value.logprob ?? 0) - -0.31326168751822286) < 1e-15);
+  assert.ok(Math.abs((value.topLogprobs?.[1].logprob ?? 0) - -1.3132616875182228) < 1e-15);
   assert.equal(
     value.topLogprobs?.map(({ tokenId }) => tokenId),
     [0, 1],

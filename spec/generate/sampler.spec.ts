@@ -17,6 +17,8 @@ test('law: a token is drawn where the cumulative probability in order of id pass
   const scores = Float32Array.of(LN2, 0, 0);
   const drawn = [0, 0.49, 0.51, 0.74, 0.76, 0.999].map((u) => sampleToken(scores, fixed(u)));
   assert.equal(drawn, [0, 0, 1, 1, 2, 2]);
+  // On a border the next token is drawn.
+  assert.is(sampleToken(Float32Array.of(1, 1), fixed(0.5)), 1);
 });
 
 test('law: a removed token is never drawn, at the ends of the range either', () => {
