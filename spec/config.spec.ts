@@ -110,7 +110,8 @@ config('error: CF01 a file that is not JSON, or has a key twice', async () => {
   await refuse('', { code: 'json-syntax', message: 'empty', fix: 'Download' });
   await refuse('[]', { code: 'config-field', where: 'the whole file', message: 'an object' });
   await refuse('<!DOCTYPE html><html>', { code: 'io-html', fix: 'Download' });
-  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 733\n`;
+  const oid = `sha256:${'0'.repeat(64)}`;
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid ${oid}\nsize 733\n`;
   await refuse(pointer, { code: 'io-lfs', fix: 'git lfs pull' });
   const large = joinBytes(utf8(ropeText), new Uint8Array(2 ** 20).fill(0x20));
   const action = () => parseConfig(large, { file: 'config.json' });

@@ -62,16 +62,17 @@ export function takeContextLength(
     notices.push(`${otherKey} equals ${key} and is not needed in a 7B configuration.`);
     return takeInteger(fields, key, range);
   }
+  const found = showJson(other);
   const own = isRope ? '7B with rotary positions' : '13B with ALiBi';
   const foreign = isRope ? '13B, with ALiBi' : '7B and Baichuan 2, with rotary positions';
   throw fieldError(
     fields,
     otherKey,
     {
-      what: `the class ${architecture} is ${own}, but this key (${showJson(other)}) is that of ${foreign}.`,
+      what: `the class ${architecture} is ${own}, but this key (${found}) is that of ${foreign}.`,
       fix: `Take the published config.json, or leave only ${key} if the weights are ${own}.`,
       expected: `${key} alone`,
-      found: `${otherKey} ${showJson(other)}`,
+      found: `${otherKey} ${found}`,
     },
     'config-architecture',
   );

@@ -7,7 +7,7 @@ const tensorCount = suite('safetensors-count');
 
 const MAX = 100_000;
 
-/** A header of empty tensors, whose names and metadata hold what could be mistaken for structure. */
+/** A header of empty tensors, whose names hold what looks like structure. */
 function headerOf(count: number, metadata: string): string {
   const entry = (_: unknown, index: number) =>
     `"t,{[\\"\\\\${index}":{"dtype":"U8","shape":[0,1],"data_offsets":[0,0]}`;

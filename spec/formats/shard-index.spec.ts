@@ -14,7 +14,8 @@ const parse = (text: string) => parseShardIndex(utf8(text), FILE);
 
 shardIndex('law: the map, its shards in order, and the total size are those of the file', () => {
   const text =
-    '{"metadata":{"total_size":12},"weight_map":{"a":"2.safetensors","b":"1.safetensors","c":"2.safetensors"}}';
+    '{"metadata":{"total_size":12},' +
+    '"weight_map":{"a":"2.safetensors","b":"1.safetensors","c":"2.safetensors"}}';
   const { weightMap, shards, totalSize } = parse(text);
   assert.equal([...weightMap.keys()], ['a', 'b', 'c']);
   assert.equal(shards, ['2.safetensors', '1.safetensors']);

@@ -2,7 +2,7 @@
  *
  *  I1  a `BaichuanError`, never another exception      I5  the same error the second time
  *  I2  in time                                         I6  the caller repeats it per kind of source
- *  I3  memory bounded (heap and array buffers)         I7  what is accepted, differential specs check
+ *  I3  memory bounded (heap and array buffers)         I7  differential specs check what opens
  *  I4  opens nothing that was not allowed (the caller counts opens)
  *  I8  no prototype changed, printable messages, a remedy */
 import * as assert from 'uvu/assert';

@@ -55,7 +55,7 @@ function pathError(fields: JsonFields, name: string, shard: string): BaichuanErr
     name,
     {
       what: `a shard must be ${allowed}, but ${found} was found; nothing was opened.`,
-      fix: 'Do not use this checkpoint: its index names files outside its folder. Download another.',
+      fix: 'Do not use this checkpoint: its index names files outside its folder.',
       expected: allowed,
       found,
     },
