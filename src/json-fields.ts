@@ -1,5 +1,6 @@
 /** Typed fields of a parsed JSON object: a value of another type or out of range is an error that
- *  names the field's JSON pointer, what is allowed and what was found, numbers exactly as written. */
+ *  names the field's JSON pointer, what is allowed and what was found, numbers exactly as
+ *  written. */
 import { BaichuanError, type ErrorCode, quote } from './errors.ts';
 import { isJsonNumber, type JsonObject, type JsonValue, jsonPointer } from './json.ts';
 

@@ -1,9 +1,9 @@
 /** Strict, bounded JSON (RFC 8259) for files that nobody vouches for.
  *
- *  It accepts a part of what `JSON.parse` accepts, and gives the same values, but: objects are Maps,
- *  so no key is special; a key given twice, nesting beyond 64, half a surrogate pair, a byte order
- *  mark and bytes that are not UTF-8 are errors; numbers that a double does not hold as they are
- *  written are kept as text. An error names line, column, byte offset and JSON pointer. */
+ *  It accepts a part of what `JSON.parse` accepts, and gives the same values, but: objects are
+ *  Maps, so no key is special; a key given twice, nesting beyond 64, half a surrogate pair, a byte
+ *  order mark and bytes that are not UTF-8 are errors; numbers that a double does not hold as they
+ *  are written are kept as text. An error names line, column, byte offset and JSON pointer. */
 import { BaichuanError } from './errors.ts';
 import {
   byteOffsetOf,
@@ -167,7 +167,8 @@ function continues(scanner: Scanner, close: string): boolean {
   return true;
 }
 
-/** Refuses the key that `path` ends in, because the object that begins at `start` has it already. */
+/** Refuses the key that `path` ends in, because the object that begins at `start` has it
+ *  already. */
 function failDuplicate(scanner: Scanner, start: number, keyPosition: number): never {
   const { path, options } = scanner;
   const key = String(path[path.length - 1]);

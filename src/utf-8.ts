@@ -1,5 +1,5 @@
-/** Where bytes stop being UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF).
- *  TextDecoder only says that they do. Source: The Unicode Standard, table 3-7. */
+/** Where bytes stop being UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing past
+ *  U+10FFFF). TextDecoder only says that they do. Source: The Unicode Standard, table 3-7. */
 
 /** Finds the first byte that does not belong to a well-formed character.
  *  @returns the offset of that character's first byte, or −1 when all bytes are UTF-8 */

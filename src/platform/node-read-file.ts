@@ -1,7 +1,7 @@
 /** A regular file as a `ByteSource` on Node (and on Deno and Bun, which have its `node:fs`).
  *
- *  A path is looked at before it is opened, and opened without blocking, so that a pipe, a device or
- *  a socket is refused and never waited for. After each read the path is looked at again: a file
+ *  A path is looked at before it is opened, and opened without blocking, so that a pipe, a device
+ *  or a socket is refused and never waited for. After each read the path is looked at again: a file
  *  that was replaced, cut or written meanwhile is an error, never a mixture of two. */
 import { Buffer } from 'node:buffer';
 import { type BigIntStats, constants } from 'node:fs';
