@@ -40,7 +40,8 @@ const AREAS: Record<string, Area> = {
   tokenizer: { values: LEAVES },
   generate: { values: [...LEAVES, 'json', 'model', 'tokenizer'] },
   verify: { values: [...LEAVES, 'tensor'] },
-  platform: { values: LEAVES, types: ['formats'] },
+  // A file is a `ByteSource`: the platform implements what formats read from.
+  platform: { values: [...LEAVES, 'formats'] },
   engine: {
     values: [
       ...[...LEAVES, 'json', 'config', 'tensor', 'kernels', 'layers', 'model', 'formats'],

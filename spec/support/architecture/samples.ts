@@ -39,7 +39,7 @@ export const RULES: RuleCase[] = [
       ['src/layers/mlp.ts', `import type { Model } from '../model/baichuan.ts';`],
       ['src/model/baichuan.ts', `export * from '../formats/checkpoint.ts';`],
       ['src/formats/zip.ts', `import { openFile } from '../platform/node.ts';`],
-      ['src/platform/node.ts', `import { sliceSource } from '../formats/byte-source.ts';`],
+      ['src/platform/node.ts', `import { load } from '../engine/load.ts';`],
       ['src/tokenizer/bpe.ts', `import type { Tensor } from '../tensor/tensor.ts';`],
       ['src/generate/sampler.ts', `const x = await import('../engine/open.ts');`],
       ['src/verify/compare.ts', `let x: import('../layers/mlp.ts').MlpWeights;`],
@@ -53,7 +53,7 @@ export const RULES: RuleCase[] = [
     ],
     good: [
       ['src/layers/mlp.ts', `import type { Kernels } from '../kernels/kernels.ts';`],
-      ['src/platform/node.ts', `import type { ByteSource } from '../formats/byte-source.ts';`],
+      ['src/platform/node.ts', `import { expectRange } from '../formats/byte-source.ts';`],
       ['src/platform/node.ts', `import { type ByteSource } from '../formats/byte-source.ts';`],
       ['src/kernels/wasm/pool.ts', `import type { Spawn } from '../../platform/node.ts';`],
       ['src/kernels/wasm/module.ts', `import { instantiate } from '@assemblyscript/loader';`],
