@@ -71,9 +71,10 @@ test('error: logits that are no numbers, or too few, are refused', async () => {
   for (const [logits, code, message] of wrong) {
     await expectRefusal(
       () =>
-        start(
+        generateTokens(
           fakeSequence(V, () => logits),
-          {},
+          PROMPT,
+          OPTIONS,
         ).next(),
       {
         code,
