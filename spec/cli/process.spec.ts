@@ -1,0 +1,131 @@
+/** The built program as a process: signals, closed pipes, no terminal, standard input. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { goldenPath } from '../support/command.ts';
+
+const cli = suite('process');
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+// Greedy decoding of this model from this token runs on for thousands of tokens.
+const MODEL = goldenPath('rope-4heads');
+const ENDLESS = ['generate', '-m', MODEL, '--prompt-ids', '9', '-n', '1000000', '--greedy'];
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(args: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [MAIN, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+}
+
+/** Collects the streams of a process until it ends. */
+function ended(child: ChildProcess): Promise<Ended> {
+  let [stdout, stderr] = ['', ''];
+  child.stdout?.setEncoding('utf8').on('data', (text) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text) => {
+    stderr += text;
+  });
+  return new Promise((resolve) => {
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+function run(args: readonly string[], stdin: string | Uint8Array = ''): Promise<Ended> {
+  const child = start(args);
+  child.stdin?.end(stdin);
+  return ended(child);
+}
+
+/** Resolves when a process has printed something. */
+function firstOutput(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => child.stdout?.once('data', () => resolve()));
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  cli(`law: ${signal} ends a generation with exit code 130, the tokens so far kept`, async () => {
+    const child = start(ENDLESS);
+    const end = ended(child);
+    await firstOutput(child);
+    const sent = performance.now();
+    child.kill(signal);
+    const { code, stdout, stderr } = await end;
+    assert.is(code, 130);
+    assert.ok(performance.now() - sent < 2000);
+    assert.match(stdout, /^\d+(,\d+)*\n$/);
+    assert.is(stderr.trim().split('\n').at(-1), 'interrupted');
+  });
+}
+
+cli('law: a reader that goes away ends the program quietly', async () => {
+  const child = start(ENDLESS);
+  const end = ended(child);
+  await firstOutput(child);
+  child.stdout?.destroy();
+  const { code, stderr } = await end;
+  assert.is(code, 0);
+  assert.not.match(stderr, /Error|at /);
+});
+
+cli('law: an open standard input that is not used does not keep the program alive', async () => {
+  const child = start(['inspect', '--preset', 'baichuan-7b']);
+  const { code, stdout } = await ended(child);
+  child.stdin?.destroy();
+  assert.is(code, 0);
+  assert.match(stdout, /7000559616/);
+});
+
+cli(
+  'law: a Chinese prompt on standard input is read as UTF-8, its last line end left out',
+  async () => {
+    const text = '登鹳雀楼->王之涣\n夜雨寄北->';
+    const { code, stdout } = await run(['tokenize', '-f', '-'], `${text}\n`);
+    assert.is(code, 0);
+    const back = await run(['detokenize', stdout.trim()]);
+    assert.is(back.stdout, `${text}\n`);
+    assert.is((await run(['tokenize', '-p', text])).stdout, stdout);
+  },
+);
+
+cli('error: standard input that is not UTF-8', async () => {
+  const { code, stderr } = await run(['tokenize', '-f', '-'], Uint8Array.of(0x41, 0xff, 0x42));
+  assert.is(code, 2);
+  assert.match(stderr, /^text-encoding: stdin: The text is not UTF-8\. Convert it/);
+});
+
+cli('law: JSON lines go through in order, whatever the chunks of the pipe', async () => {
+  const texts = Array.from({ length: 3000 }, (_, i) => `第${i}行 line ${i} 🙂\u2028`);
+  const lines = texts.map((text) => JSON.stringify(text)).join('\n');
+  const encoded = await run(['tokenize', '--jsonl'], lines);
+  assert.is(encoded.code, 0);
+  const decoded = await run(['detokenize', '--jsonl'], encoded.stdout);
+  assert.equal(
+    decoded.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    texts,
+  );
+});
+
+cli('error: a bad line is named by its number, the lines before it answered', async () => {
+  for (const [bad, what] of [
+    ['{"text"', 'not JSON'],
+    ['5', 'a JSON string is needed'],
+  ]) {
+    const { code, stdout, stderr } = await run(['tokenize', '--jsonl'], `"a"\n\n${bad}\n"b"\n`);
+    assert.is(code, 2);
+    assert.is(stdout.trimEnd().split('\n').length, 1);
+    assert.match(stderr, new RegExp(`^input-line: stdin: line 3: .*${what}.*Correct it`));
+  }
+  const ids = await run(['detokenize', '--jsonl'], '[1,"2"]\n');
+  assert.is(ids.code, 2);
+  assert.match(ids.stderr, /^input-line: stdin: line 1: .*list of token ids/);
+});
+
+cli.run();
