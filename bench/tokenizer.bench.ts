@@ -1,11 +1,11 @@
-/** The speed of the tokenizer on mixed Chinese and English, and its growth on runs of one character.
+/** The speed of the tokenizer on mixed Chinese and English, and on runs of one character.
  *
- *  Usage: npx tsx bench/tokenizer.bench.ts [TOKENIZER.MODEL]. Without a file the small vocabulary of
- *  the specs is used. Prints the median and the spread (half the distance between the quartiles) in
- *  MB/s of UTF-8, each result having been checked by decoding it. */
+ *  Usage: npx tsx bench/tokenizer.bench.ts [TOKENIZER.MODEL]. Without a file, with the small
+ *  vocabulary of the specs. Prints the median, the spread (half the distance between the quartiles)
+ *  and MB/s of UTF-8; each result has been checked by decoding it. */
 import { readFileSync } from 'node:fs';
 import { Bench } from 'tinybench';
-import { loadTokenizer } from '../src/tokenizer/index.ts';
+import { loadTokenizer } from '../src/index.ts';
 
 const file = process.argv[2];
 const small = new URL('../fixtures/tokenizer/user.model', import.meta.url);

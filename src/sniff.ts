@@ -111,8 +111,7 @@ function magicError(magic: string, { file, expectedFormat }: SniffOptions): Baic
 }
 
 const MARKUP_PAGE = /^(\u00ef\u00bb\u00bf)?\s*<(!doctype|!--|\?xml|html|head|body|error)/i;
-const PLAIN_PAGE =
-  /^(entry not found|repository not found|invalid username|access to model|unauthorized|not found)/i;
+const PLAIN_PAGE = /^((entry |repository )?not found|invalid username|access to|unauthorized)/i;
 
 /** A markup or JSON document (white space, then an opening mark and what must follow it), or the
  *  one-line refusal of a model hub. */

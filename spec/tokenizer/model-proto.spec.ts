@@ -21,7 +21,7 @@ import {
   varintField,
 } from './model-builder.ts';
 
-const test = suite('tokenizer/model-file');
+const test = suite('tokenizer/model-proto');
 
 const FILE = 'models/tokenizer.model';
 
@@ -103,7 +103,7 @@ test('error: TK04 a model of more than 2²⁰ pieces is refused before they are 
   });
 });
 
-test('error: TK04 more pieces than rows of the model are refused, fewer give a notice', async () => {
+test('error: TK04 more pieces than rows of the model are refused, fewer noticed', async () => {
   const { user } = tokenizers;
   await expectRefusal(() => checkVocabulary(user, 1399, { file: FILE, rowsOf: 'vocab_size' }), {
     code: 'tokenizer-mismatch',
@@ -169,7 +169,7 @@ test('error: TK07 byte fallback needs all 256 bytes, and bytes need byte fallbac
   await expectLoadRefusal(misspelled, { ...stray, message: '<0xNN>' });
 });
 
-test('error: TK08 none or two unknown pieces, and BOS or EOS of another type, are refused', async () => {
+test('error: TK08 none or two unknown pieces, or BOS of another type, are refused', async () => {
   const noUnknown = Uint8Array.from([
     ...pieceField({ piece: 'a' }),
     ...bytesField(2, BPE),

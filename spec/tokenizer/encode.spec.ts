@@ -6,7 +6,7 @@ import { expectRefusal } from '../support/refusal.ts';
 import { cases, texts, tokenizers } from './fixtures.ts';
 import { BPE, BYTE_FALLBACK, BYTE_PIECES, buildModel, TYPE } from './model-builder.ts';
 
-const test = suite('tokenizer/allow-special');
+const test = suite('tokenizer/encode');
 
 const SPELLED = /^<(reserved_\d+|SEP|CLS)>$/;
 
@@ -31,7 +31,7 @@ function isForbidden(tokenizer: Tokenizer, id: number, roles: readonly number[])
 for (const { variant, tokenizer } of cases) {
   const roles = ['▁the', '!', '。', '\n', 'a'].flatMap((piece) => tokenizer.pieceToId(piece) ?? []);
 
-  test(`law: with allowSpecial false no forbidden id comes out, whatever the text (${variant})`, () => {
+  test(`law: with allowSpecial false no forbidden id comes out (${variant})`, () => {
     fc.assert(
       fc.property(spelling, fc.subarray(roles), (input, forbiddenIds) => {
         const ids = tokenizer.encode(input, { allowSpecial: false, forbiddenIds });
@@ -43,7 +43,7 @@ for (const { variant, tokenizer } of cases) {
     );
   });
 
-  test(`law: the special ids are the control pieces and the reserved spellings (${variant})`, () => {
+  test(`law: special ids are the control pieces and the reserved spellings (${variant})`, () => {
     const ids = Array.from({ length: tokenizer.vocabSize }, (_, id) => id);
     const expected = ids.filter((id) => isForbidden(tokenizer, id, []));
     assert.equal([...tokenizer.specialIds], expected);
