@@ -24,6 +24,9 @@ const PINNED = path.join(ROOT, '.scripts/runtimes.json');
 const NODE_ONLY = /^spec\/(tooling|shared|cli|docs)\/|^spec\/architecture\.spec\.ts$/;
 const LIMIT_MS = 120_000;
 
+/** Prints one line per thing that must have the same bits everywhere. */
+const BITS = 'spec/runtimes/bits.ts';
+
 /** How each other runtime is told to run a file. */
 const OTHERS = { deno: ['run', '--allow-all', '--quiet'], bun: ['run'] };
 
@@ -57,12 +60,44 @@ async function main() {
     );
   }
 
+  if (filters.length === 0) results.push(await compareBits());
   for (const result of results.flat()) {
     passed += result.passed;
     failed += result.failures.length;
   }
   print(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
+}
+
+/** The hashes of spec/runtimes/bits.ts in every runtime against those of this one.
+ *  @returns {Promise<import('./spec/runner.mjs').FileResult[]>} */
+async function compareBits() {
+  print('== the same bits in every runtime');
+  const tsx = ['--import', 'tsx', BITS];
+  const expected = await bitsOf(process.execPath, tsx);
+  const runtimes = { node: tsx, deno: [...OTHERS.deno, BITS], bun: [...OTHERS.bun, BITS] };
+  const results = [];
+  for (const [name, args] of Object.entries(runtimes)) {
+    const found = await bitsOf(binary(name), args);
+    const lines = expected.lines.filter((line, i) => line !== found.lines[i]);
+    const same = found.code === 0 && expected.code === 0 && lines.length === 0;
+    const failures = same
+      ? []
+      : [`other bits than ${process.version}:\n${lines.join('\n')}\n${found.output}`];
+    const result = { file: `${BITS} in ${name}`, tests: 1, passed: same ? 1 : 0, failures };
+    results.push({ ...result, seconds: found.seconds });
+    printResult(results[results.length - 1]);
+  }
+  return results;
+}
+
+/** @param {string} command @param {string[]} args */
+async function bitsOf(command, args) {
+  const begin = performance.now();
+  const { code, output } = await runProcess(command, args, { NO_COLOR: '1' }, LIMIT_MS);
+  const lines = output.trimEnd().split('\n');
+  const seconds = (performance.now() - begin) / 1000;
+  return { code: lines.length < 10 ? 1 : code, output, lines, seconds };
 }
 
 /** Installs the pinned runtimes, unless they lie there. */
