@@ -16,10 +16,12 @@
 export interface Agenda {
   /** `rank · 2³¹ + position` by entry. */
   keys: Float64Array;
-  /** The next entry of the run, or `NONE`, by entry. */
+  /** The next entry of the run, or of the free entries, or `NONE`, by entry. */
   followers: Int32Array;
-  /** Number of entries made since the agenda was empty. */
+  /** Number of entries in use or free. */
   entryCount: number;
+  /** The first of the entries that were taken out and may be used again, or `NONE`. */
+  firstFree: number;
   /** The first entry of each run; no parent has a larger key than its two children. */
   heap: Int32Array;
   heapSize: number;
@@ -42,6 +44,7 @@ export function makeAgenda(tails: Int32Array): Agenda {
     keys: new Float64Array(FIRST_CAPACITY),
     followers: new Int32Array(FIRST_CAPACITY),
     entryCount: 0,
+    firstFree: NONE,
     heap: new Int32Array(FIRST_CAPACITY),
     heapSize: 0,
     tails,
@@ -58,10 +61,8 @@ export function positionOf(key: number): number {
 
 /** Enters a merge: `position` under 2³¹. */
 export function push(agenda: Agenda, rank: number, position: number): void {
-  if (agenda.entryCount === agenda.keys.length) growCapacity(agenda);
+  const entry = newEntry(agenda);
   const { keys, followers, tails } = agenda;
-  const entry = agenda.entryCount;
-  agenda.entryCount++;
   keys[entry] = rank * POSITION_SPAN + position;
   followers[entry] = NONE;
   const tail = tails[rank];
@@ -82,8 +83,20 @@ export function pop(agenda: Agenda): number {
     first = heap[agenda.heapSize];
   }
   if (agenda.heapSize > 0) sinkFromRoot(agenda, first);
-  else agenda.entryCount = 0;
+  followers[entry] = agenda.firstFree;
+  agenda.firstFree = entry;
   return keys[entry];
+}
+
+function newEntry(agenda: Agenda): number {
+  const free = agenda.firstFree;
+  if (free !== NONE) {
+    agenda.firstFree = agenda.followers[free];
+    return free;
+  }
+  if (agenda.entryCount === agenda.keys.length) growCapacity(agenda);
+  agenda.entryCount++;
+  return agenda.entryCount - 1;
 }
 
 function addRun(agenda: Agenda, entry: number): void {
