@@ -68,7 +68,7 @@ docs('law: both languages run the same commands and programs', () => {
     all
       .filter(({ language }) => language !== 'text')
       .map(({ language, code }) => {
-        const comments = language === 'sh' ? /#.*$/gm : /^\/\/ (?!→).*$/gm;
+        const comments = language === 'sh' ? /#.*$/gm : / *\/\/ (?!→).*$/gm;
         return code.replace(comments, '').replace(/\s+/g, ' ');
       }),
   );
