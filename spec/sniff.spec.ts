@@ -17,11 +17,11 @@ const LFS = 'version https://git-lfs.github.com/spec/v1\noid sha256:0123abcd\nsi
 test('error: a Git LFS pointer is named with its oid and size, and how to get the file', () => {
   const error = sniff(LFS);
   assert.is(error?.code, 'io-lfs');
-  assert.is(error?.details.file, 'x.bin');
-  assert.is(error?.details.where, 'byte 0');
+  assert.is(error?.file, 'x.bin');
+  assert.is(error?.where, 'byte 0');
   assert.match(error?.message ?? '', /sha256:0123abcd of 9976576152 bytes/);
   assert.match(error?.message ?? '', `pointer of ${LFS.length} bytes`);
-  assert.match(error?.details.fix ?? '', /git lfs pull/);
+  assert.match(error?.fix ?? '', /git lfs pull/);
 });
 
 test('error: a Git LFS pointer that is cut off is still named', () => {
@@ -43,10 +43,10 @@ for (const page of PAGES) {
   test(`error: a page that begins ${JSON.stringify(page)} is shown by its first bytes`, () => {
     const error = sniff(page + ' '.repeat(300));
     assert.is(error?.code, 'io-html');
-    assert.is(error?.details.where, 'byte 0');
+    assert.is(error?.where, 'byte 0');
     assert.match(error?.message ?? '', JSON.stringify(page.slice(0, 12)).slice(1, 8));
     assert.ok((error?.message ?? '').length < 400);
-    assert.match(error?.details.fix ?? '', /Download the file again/);
+    assert.match(error?.fix ?? '', /Download the file again/);
   });
 }
 
@@ -68,9 +68,9 @@ for (const [name, head] of MAGICS) {
   test(`error: ${name} is named, unless the caller accepts it`, () => {
     const error = sniff(head, { expectedFormat: 'a SentencePiece model' });
     assert.is(error?.code, 'io-magic');
-    assert.is(error?.details.where, 'byte 0');
+    assert.is(error?.where, 'byte 0');
     assert.match(error?.message ?? '', `this is a ${name} file, not a SentencePiece model.`);
-    assert.match(error?.details.fix ?? '', /convert this file first/);
+    assert.match(error?.fix ?? '', /convert this file first/);
     assert.is(sniff(head, { accepts: [name] }), undefined);
   });
 }
@@ -78,8 +78,8 @@ for (const [name, head] of MAGICS) {
 test('error: an empty file has the code of the caller', () => {
   const error = sniff('', { emptyCode: 'tokenizer-empty' });
   assert.is(error?.code, 'tokenizer-empty');
-  assert.is(error?.details.found, 0);
-  assert.match(error?.details.fix ?? '', /Download/);
+  assert.is(error?.found, 0);
+  assert.match(error?.fix ?? '', /Download/);
   assert.is(sniff('')?.code, 'io-magic');
 });
 

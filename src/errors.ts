@@ -144,13 +144,24 @@ export interface ErrorDetails {
 export class BaichuanError extends Error {
   override readonly name = 'BaichuanError';
   readonly code: ErrorCode;
-  readonly details: Readonly<ErrorDetails>;
+  readonly what: string;
+  readonly fix: string;
+  readonly file: string | undefined;
+  readonly where: string | undefined;
+  readonly expected: string | number | undefined;
+  readonly found: string | number | undefined;
 
   constructor(code: ErrorCode, details: ErrorDetails) {
-    const place = [code, details.file, details.where].filter((part) => part !== undefined);
-    super(`${place.join(': ')}: ${details.what} ${details.fix}`, { cause: details.cause });
+    const { what, fix, file, where, expected, found, cause } = details;
+    const place = [code, file, where].filter((part) => part !== undefined);
+    super(`${place.join(': ')}: ${what} ${fix}`, { cause });
     this.code = code;
-    this.details = details;
+    this.what = what;
+    this.fix = fix;
+    this.file = file;
+    this.where = where;
+    this.expected = expected;
+    this.found = found;
   }
 
   /** Exit code of the command line for this fault. */
@@ -160,8 +171,8 @@ export class BaichuanError extends Error {
 
   /** The same fields as the message, for `--json`. */
   toJSON(): Record<string, unknown> {
-    const { what, fix, file, where, expected, found } = this.details;
-    return { code: this.code, message: this.message, file, where, what, expected, found, fix };
+    const { code, message, what, fix, file, where, expected, found } = this;
+    return { code, message, file, where, what, expected, found, fix };
   }
 }
 

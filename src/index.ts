@@ -43,5 +43,12 @@ export type { GeneratedToken } from './generate/generate.ts';
 export { collectText, type GeneratedText, type TextEvent } from './generate/generate-text.ts';
 export { type GenerationOptions, resolveOptions } from './generate/options.ts';
 export { parameterShapes } from './model/weights.ts';
-export { loadTokenizer, type Tokenizer } from './tokenizer/index.ts';
+export {
+  checkVocabulary,
+  type EncodedPiece,
+  type EncodeOptions,
+  loadTokenizer,
+  type StreamDecoder,
+  type Tokenizer,
+} from './tokenizer/index.ts';
 export type { Trace, TraceTensor } from './verify/trace.ts';

@@ -158,8 +158,8 @@ test('error: an abort gives the text so far, closes, then rejects', async () => 
   const last = events.at(-1);
   assert.equal([last?.finishReason, last?.usage?.completionTokens], ['aborted', 3]);
   assert.ok(caught instanceof BaichuanError && caught.code === 'aborted');
-  assert.is(caught.details.where, 'after 3 new tokens');
-  assert.match(caught.details.fix, 'Generate again');
+  assert.is(caught.where, 'after 3 new tokens');
+  assert.match(caught.fix, 'Generate again');
 });
 
 test('error: stop strings without a tokenizer are refused, the sequence is closed', async () => {

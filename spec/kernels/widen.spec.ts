@@ -194,10 +194,10 @@ spec('error: bytes that do not fit are refused with the place and the remedy', (
     const call = () => widener.widen('F16', new Uint8Array(byteCount), target, offset);
     assert.throws(call, (error: unknown) => {
       assert.instance(error, BaichuanError);
-      const { code, details } = error as BaichuanError;
+      const { code, where: place, fix } = error as BaichuanError;
       assert.is(code, 'shape-mismatch');
-      assert.is(details.where, where);
-      assert.match(details.fix, /^Pass /);
+      assert.is(place, where);
+      assert.match(fix, /^Pass /);
       return true;
     });
     assert.equal([...target], Array(length).fill(0));

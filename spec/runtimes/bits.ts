@@ -9,7 +9,7 @@ import { cos, exp, exp32, log, pow, sin } from '../../src/math/index.ts';
 
 const GOLDENS = ['alibi-5heads', 'rope-4heads', 'alibi-40heads', 'rope-3heads-32layers'];
 
-function hash(parts: Iterable<ArrayBufferView>): string {
+function hash(parts: Iterable<Float32Array | Float64Array>): string {
   const sum = createHash('sha256');
   for (const part of parts) sum.update(part);
   return sum.digest('hex').slice(0, 32);

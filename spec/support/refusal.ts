@@ -57,7 +57,7 @@ export async function expectRefusal(
 
 /** The error contract: place or file, a remedy, and nothing that a terminal would act on. */
 function expectContract(error: BaichuanError): void {
-  const { what, fix, file, where } = error.details;
+  const { what, fix, file, where } = error;
   assert.ok(file !== undefined || where !== undefined, `${error.code} says no place`);
   assert.match(what, /\S.*[.)]$/s, `"${what}" is no sentence`);
   assert.match(fix, /^[A-Z].*\.$/s, `"${fix}" is no imperative sentence`);
@@ -68,15 +68,15 @@ function expectContract(error: BaichuanError): void {
 
 function expectMatch(error: BaichuanError, expected: ExpectedRefusal): void {
   const { message } = error;
-  const { where, fix, file } = error.details;
+  const { where, fix, file } = error;
   assert.is(error.code, expected.code, message);
   const parts = expected.message ?? [];
   for (const part of Array.isArray(parts) ? parts : [parts]) expectText(message, part, 'message');
   if (expected.where !== undefined) expectText(where ?? '', expected.where, 'place');
   if (expected.fix !== undefined) expectText(fix, expected.fix, 'remedy');
   if (expected.file !== undefined) assert.is(file, expected.file, 'the file');
-  if (expected.expected !== undefined) assert.is(error.details.expected, expected.expected);
-  if (expected.found !== undefined) assert.is(error.details.found, expected.found);
+  if (expected.expected !== undefined) assert.is(error.expected, expected.expected);
+  if (expected.found !== undefined) assert.is(error.found, expected.found);
 }
 
 function expectText(text: string, part: string | RegExp, name: string): void {

@@ -25,6 +25,7 @@ import {
   MAX_MODEL_BYTES,
   type Tokenizer,
 } from '../tokenizer/index.ts';
+import { EMBEDDED_MODEL } from './embedded.ts';
 import { createLanguageModel, type LanguageModel } from './language-model.ts';
 import { checkParameters, readParameter } from './parameters.ts';
 import { throwIfAborted } from './pass-runner.ts';
@@ -53,16 +54,13 @@ export interface OpenedModel {
   close(): Promise<void>;
 }
 
-/** The embedded model, beside src/ and dist/ alike. */
-const EMBEDDED = new URL('../../fixtures/embedded/', import.meta.url);
-
 const MAX_CONTEXT_LENGTH = 2 ** 20;
 
 /** Opens a model and checks that configuration and tensors belong together.
  *  @param source the embedded model by default
  *  @throws directory-missing, config-…, model-…, safetensors-…, json-…, index-…, io-… */
 export async function openModel(
-  source: ModelSource = EMBEDDED,
+  source: ModelSource = EMBEDDED_MODEL,
   onNotice: (notice: string) => void = () => {},
 ): Promise<OpenedModel> {
   const files = await openFiles(source);
@@ -91,7 +89,7 @@ export async function openModel(
  *  @param source the embedded model by default @returns the model, to be closed by the caller
  *  @throws what `openModel` does, aborted, option-value */
 export async function load(
-  source: ModelSource = EMBEDDED,
+  source: ModelSource = EMBEDDED_MODEL,
   options: LoadOptions = {},
 ): Promise<LanguageModel> {
   const { contextLength = MAX_CONTEXT_LENGTH, onNotice = () => {}, signal } = options;
@@ -123,7 +121,7 @@ export async function load(
 
 /** The tokenizer of a model folder, or of a `tokenizer.model` file, without any weights.
  *  @param source the embedded model by default @throws directory-missing, tokenizer-…, io-… */
-export async function openTokenizer(source: ModelSource = EMBEDDED): Promise<Tokenizer> {
+export async function openTokenizer(source: ModelSource = EMBEDDED_MODEL): Promise<Tokenizer> {
   if (isFolder(source)) {
     const file = `${source.name}/tokenizer.model`;
     return loadTokenizer(await readFolderTokenizer(source), { file });
