@@ -3,7 +3,8 @@
  *  Usage: node .scripts/runtimes.mjs [FILTER…]
  *  The versions are those of .scripts/runtimes.json, installed into .runtimes/. Node runs the files
  *  as `npm test` does; Deno and Bun run each one as it is, must report as many tests as Node, all
- *  passed, and end well. Specs of the tooling and the command line run in Node 20 only. */
+ *  passed, and end well. Specs of the tooling and the command line, and those that start Node
+ *  themselves, run in Node 20 only. */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -21,7 +22,8 @@ import {
 
 const FOLDER = path.join(ROOT, '.runtimes');
 const PINNED = path.join(ROOT, '.scripts/runtimes.json');
-const NODE_ONLY = /^spec\/(tooling|shared|cli|docs)\/|^spec\/architecture\.spec\.ts$/;
+const NODE_ONLY =
+  /^spec\/(tooling|shared|cli)\/|^spec\/(architecture|docs|platform\/node)\.spec\.ts$/;
 const LIMIT_MS = 120_000;
 
 /** Prints one line per thing that must have the same bits everywhere. */
