@@ -76,7 +76,7 @@ function attend(
   const { config, kernels, tap } = context;
   const [H, T, S] = [config.numAttentionHeads, segment.count, segment.position + segment.count];
   const cache = context.kvCache.view(context.layer, segment);
-  const scale = Math.fround(1 / Math.sqrt(config.headDim));
+  const scale = 1 / Math.sqrt(config.headDim);
   const slopes = weights.alibiSlopes;
 
   const observe = tap ? { scores: createTensor([H, T, S]), probs: createTensor([H, T, S]) } : null;

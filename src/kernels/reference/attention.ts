@@ -4,13 +4,14 @@
  *      prob[t, s]  = e^(score − max) / Σ e^(score − max)
  *      y[t]        = Σ_s prob[t, s] · v[s]
  *
- *  The ALiBi bias is slope · key index, as published: softmax makes it equal to the distance form
- *  of the paper ("Train Short, Test Long", Press et al. 2021), raw scores it does not. Rotary
- *  models have no bias. Dot products and sums run in float64, in ascending channel and position,
- *  and round once; the steps between round to float32. One query at a time, so the other queries of
- *  a pass cannot change a bit. */
+ *  The ALiBi bias is slope · key index, as published and rounded as there: softmax makes it equal to
+ *  the distance form of the paper ("Train Short, Test Long", Press et al. 2021), raw scores it does
+ *  not. Rotary models have no bias. Everything else runs in float64 and rounds once, at the store of
+ *  y, as the biased scores of far keys are too large for the last bits of a float32. Channels and
+ *  positions are summed in ascending order, one query at a time, so the other queries of a pass
+ *  cannot change a bit. */
 
-import { exp32 } from '../../math/index.ts';
+import { exp } from '../../math/index.ts';
 import { BLOCK_POSITIONS } from '../kernels.ts';
 
 /** Published masks use the smallest float32 instead of −∞; a trace shows the same. */
@@ -49,8 +50,8 @@ export function attention(
 ): void {
   const { H, D, position, count } = shape;
   const S = position + count;
-  const scores = new Float32Array(S);
-  const probs = new Float32Array(S);
+  const scores = new Float64Array(S);
+  const probs = new Float64Array(S);
   for (let h = headStart; h < headEnd; h++) {
     for (let t = 0; t < count; t++) {
       const visible = position + t + 1;
@@ -68,7 +69,7 @@ export function attention(
 
 /** scores[s] = q · k[s] · scale + slope · s for s < visible. */
 function scoreKeys(
-  scores: Float32Array,
+  scores: Float64Array,
   q: Float32Array,
   keys: readonly Float32Array[],
   { D, scale, slopes }: AttentionShape,
@@ -80,18 +81,18 @@ function scoreKeys(
     const row = (h * BLOCK_POSITIONS + (s % BLOCK_POSITIONS)) * D;
     let dot = 0;
     for (let i = 0; i < D; i++) dot += q[i] * key[row + i];
-    const scaled = Math.fround(Math.fround(dot) * scale);
-    scores[s] = slopes === null ? scaled : scaled + Math.fround(slopes[h] * s);
+    const bias = slopes === null ? 0 : Math.fround(slopes[h] * s);
+    scores[s] = dot * scale + bias;
   }
 }
 
 /** probs[s] = e^(scores[s] − max) / Σ, for s < visible. */
-function softmax(probs: Float32Array, scores: Float32Array, visible: number): void {
+function softmax(probs: Float64Array, scores: Float64Array, visible: number): void {
   let max = Number.NEGATIVE_INFINITY;
   for (let s = 0; s < visible; s++) max = Math.max(max, scores[s]);
   let sum = 0;
   for (let s = 0; s < visible; s++) {
-    probs[s] = exp32(Math.fround(scores[s] - max));
+    probs[s] = exp(scores[s] - max);
     sum += probs[s];
   }
   for (let s = 0; s < visible; s++) probs[s] /= sum;
@@ -100,7 +101,7 @@ function softmax(probs: Float32Array, scores: Float32Array, visible: number): vo
 /** y[i] = Σ_s probs[s] · v[s, i]. */
 function weighValues(
   y: Float32Array,
-  probs: Float32Array,
+  probs: Float64Array,
   values: readonly Float32Array[],
   h: number,
   visible: number,
