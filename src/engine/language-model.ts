@@ -77,41 +77,62 @@ export interface LanguageModelParts {
 
 /** Joins what was loaded into a model. */
 export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
+  const { generationConfig, contextLength, loadTokenizer } = parts;
   const { config, kernels } = parts.machine;
-  const { numHiddenLayers: layers, numAttentionHeads: heads, headDim } = config;
-  const { contextLength } = parts;
-  const kvCache = new KvCache(kernels, { layers, heads, headDim, contextLength });
-  const runner = createPassRunner({ ...parts.machine, kvCache }, parts.weights);
-  let tokenizer: Promise<Tokenizer> | undefined;
-  let open = true;
+  // The only reference to weights and cache: closing lets go of them.
+  let engine: EngineState | undefined = startEngine(parts);
   const use = (): EngineState => {
-    if (open) return { config, runner, kvCache, contextLength };
-    throw new BaichuanError('model-closed', {
-      where: 'model',
-      what: 'The model was closed.',
-      fix: 'Load it again, or close it later.',
-    });
+    if (engine === undefined) throw modelClosed();
+    return engine;
   };
   const close = async () => {
-    open = false;
+    engine = undefined;
+  };
+  let tokenizer: Promise<Tokenizer> | undefined;
+  const readTokenizer = () => {
+    tokenizer ??= loadTokenizer().catch((error) => {
+      tokenizer = undefined;
+      throw error;
+    });
+    return tokenizer;
   };
   return {
     config,
-    generationConfig: parts.generationConfig,
+    generationConfig,
     kernels: kernels.name,
     contextLength,
-    tokenizer: () => {
-      tokenizer ??= parts.loadTokenizer();
-      return tokenizer;
-    },
+    tokenizer: readTokenizer,
     forward: async (ids, options = {}) => (await forwardRows(use(), [ids], options))[0],
     forwardBatch: async (rows, options = {}) =>
       forwardRows(use(), stripPadding(rows, options.attentionMask), options),
     trace: async (ids, options = {}) => trace(use(), ids, options),
-    openSequence: () => sequenceHandle(use, kvCache.open()),
+    openSequence: () => sequenceHandle({ use, current: () => engine }, use().kvCache.open()),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function startEngine({ machine, weights, contextLength }: LanguageModelParts): EngineState {
+  const { config, kernels } = machine;
+  const { numHiddenLayers: layers, numAttentionHeads: heads, headDim } = config;
+  const kvCache = new KvCache(kernels, { layers, heads, headDim, contextLength });
+  const runner = createPassRunner({ ...machine, kvCache }, weights);
+  return { config, runner, kvCache, contextLength };
+}
+
+function modelClosed(): BaichuanError {
+  return new BaichuanError('model-closed', {
+    where: 'model',
+    what: 'The model was closed.',
+    fix: 'Load it again, or close it later.',
+  });
+}
+
+/** The engine as long as the model is open. */
+interface EngineHolder {
+  /** @throws model-closed */
+  use(): EngineState;
+  current(): EngineState | undefined;
 }
 
 interface EngineState {
@@ -199,17 +220,19 @@ async function trace(
   return { inputIds: [...ids], tensors };
 }
 
-function sequenceHandle(use: () => EngineState, sequence: number): LanguageModelSequence {
-  const { config, kvCache } = use();
+function sequenceHandle(holder: EngineHolder, sequence: number): LanguageModelSequence {
+  const { use, current } = holder;
+  const { vocabSize } = use().config;
   return {
-    vocabSize: config.vocabSize,
+    vocabSize,
     get length() {
-      return kvCache.length(sequence);
+      return use().kvCache.length(sequence);
     },
-    append: (ids, { signal } = {}) => append(use(), sequence, ids, signal),
-    fork: (length) => sequenceHandle(use, kvCache.fork(sequence, length)),
-    rollback: (length) => kvCache.rollback(sequence, length),
-    close: () => kvCache.close(sequence),
+    append: async (ids, { signal } = {}) => append(use(), sequence, ids, signal),
+    fork: (length) => sequenceHandle(holder, use().kvCache.fork(sequence, length)),
+    rollback: (length) => use().kvCache.rollback(sequence, length),
+    // A closed model holds no sequence.
+    close: () => current()?.kvCache.close(sequence),
   };
 }
 
