@@ -112,7 +112,9 @@ function prototypeKeys(): Record<string, string[]> {
   );
 }
 
+/** 0 in a browser, which does not tell. */
 function usedBytes(): number {
+  if (typeof process === 'undefined') return 0;
   const { heapUsed, arrayBuffers, external } = process.memoryUsage();
   return heapUsed + Math.max(arrayBuffers, external);
 }

@@ -23,8 +23,9 @@ const READERS: Record<string, (bytes: ArrayBuffer) => Float32Array | Float64Arra
 /** Reads all tensors of a small file. */
 export function readSafetensors(path: string | URL): Map<string, OracleTensor> {
   const file = readFileSync(path);
-  const headerLength = Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.subarray(8, 8 + headerLength).toString('utf8'));
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const headerLength = Number(view.getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + headerLength)));
   const tensors = new Map<string, OracleTensor>();
   for (const [name, entry] of Object.entries<{
     dtype: string;
