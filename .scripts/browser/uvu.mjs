@@ -1,4 +1,4 @@
-/** uvu's `suite` for a page: the same calls, run when the page asks, with a record of the results. */
+/** uvu's `suite` for a page: the same calls, run when the page asks, their results kept. */
 
 /** @typedef {{ title: string, handler: () => unknown }} PageTest */
 /** @typedef {{ name: string, tests: PageTest[], hasRun: boolean }} PageSuite */

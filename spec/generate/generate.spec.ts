@@ -156,15 +156,18 @@ test('law: the event loop gets a turn at least every 50 ms', async () => {
     const end = performance.now() + 10;
     while (performance.now() < end);
   };
-  const turns: number[] = [performance.now()];
-  const timer = setInterval(() => turns.push(performance.now()), 1);
-  for await (const _ of start(scriptedSequence(V, [], busy), { maxNewTokens: 20 }));
-  clearInterval(timer);
-  assert.ok(turns.length > 4, `${turns.length} turns`);
-  const gaps = turns.slice(1).map((time, index) => time - turns[index]);
-  // 25 ms and one step, with room for a loaded machine.
-  const late = gaps.filter((gap) => gap > 50);
-  assert.ok(late.length <= 1, `gaps of ${late.join(', ')} ms`);
+  const lateTurns = async () => {
+    const turns: number[] = [performance.now()];
+    const timer = setInterval(() => turns.push(performance.now()), 1);
+    for await (const _ of start(scriptedSequence(V, [], busy), { maxNewTokens: 40 }));
+    clearInterval(timer);
+    assert.ok(turns.length > 4, `${turns.length} turns`);
+    return turns.slice(1).filter((time, index) => time - turns[index] > 50).length;
+  };
+  // 25 ms and one step; neighbours on the machine may hold up one round, but not every one.
+  let late = await lateTurns();
+  for (let round = 0; round < 4 && late > 0; round++) late = Math.min(late, await lateTurns());
+  assert.is(late, 0, 'turns that came too late, in every round');
 });
 
 test('error: an abort before, within and between steps is refused and closes', async () => {

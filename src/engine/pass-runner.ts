@@ -1,9 +1,9 @@
 /** Runs passes one after the other on the caller's thread without holding it for long.
  *
  *  Kernels are synchronous; between two layers the runner looks at the abort signal and, after
- *  20 ms of work, lets the event loop take a turn. A prompt goes through in chunks that are cut to the
- *  speed observed, so that a turn comes at least every 50 ms on models small enough for one layer
- *  of one token to take less. Chunks do not change a bit of the logits. */
+ *  20 ms of work, lets the event loop take a turn. A prompt goes through in chunks that are cut to
+ *  the speed observed, so that a turn comes at least every 50 ms on models small enough for one
+ *  layer of one token to take less. Chunks do not change a bit of the logits. */
 
 import { BaichuanError } from '../errors.ts';
 import type { Segment, Tap } from '../layers/context.ts';

@@ -4,12 +4,12 @@
  *      prob[t, s]  = e^(score − max) / Σ e^(score − max)
  *      y[t]        = Σ_s prob[t, s] · v[s]
  *
- *  The ALiBi bias is slope · key index, as published and rounded as there: softmax makes it equal to
- *  the distance form of the paper ("Train Short, Test Long", Press et al. 2021), raw scores it does
- *  not. Rotary models have no bias. Everything else runs in float64 and rounds once, at the store of
- *  y, as the biased scores of far keys are too large for the last bits of a float32. Channels and
- *  positions are summed in ascending order, one query at a time, so the other queries of a pass
- *  cannot change a bit. */
+ *  The ALiBi bias is slope · key index, as published and rounded as there: softmax makes it equal
+ *  to the distance form of the paper ("Train Short, Test Long", Press et al. 2021), raw scores it
+ *  does not. Rotary models have no bias. Everything else runs in float64 and rounds once, at the
+ *  store of y, as the biased scores of far keys are too large for the last bits of a float32.
+ *  Channels and positions are summed in ascending order, one query at a time, so the other queries
+ *  of a pass cannot change a bit. */
 
 import { exp } from '../../math/index.ts';
 import { BLOCK_POSITIONS } from '../kernels.ts';
