@@ -52,7 +52,12 @@ function readBack({ kernels, cache }: System, sequence: number): number[] {
       const target = tensorOf(new Float32Array(HEADS * HEAD_DIM), [1, HEADS, HEAD_DIM]);
       const q = tensorOf(new Float32Array(HEADS * HEAD_DIM), [1, HEADS, HEAD_DIM]);
       const shortened = { blocks: view.blocks, position: count - 1, count: 1 };
-      kernels.attention(q, shortened, { scale: 1, slopes: null, observe: null }, target);
+      kernels.attention(
+        q,
+        shortened,
+        { scale: 1, slopes: null, observe: { scores: null, probs: null } },
+        target,
+      );
       return float32(target)[0];
     };
     const newest = mean(s + 1) * (s + 1) - (s === 0 ? 0 : mean(s) * s);

@@ -37,7 +37,7 @@ export interface AttentionOptions {
   /** ALiBi: one slope per head, or null for a model with rotary positions. */
   readonly slopes: Float32Array | null;
   /** Scores and probabilities `[H, T, S]` (overwritten), where a trace wants them. */
-  readonly observe: { readonly scores: Tensor; readonly probs: Tensor } | null;
+  readonly observe: { readonly scores: Tensor | null; readonly probs: Tensor | null };
 }
 
 export interface Kernels {

@@ -12,8 +12,8 @@
 
 import type { LinearWeight } from '../kernels/kernels.ts';
 import { expectShape } from '../tensor/shape.ts';
-import { createTensor, reshape, sliceRows, swapFirstAxes, type Tensor } from '../tensor/tensor.ts';
-import type { LayerContext, Segment } from './context.ts';
+import { reshape, sliceRows, swapFirstAxes, type Tensor } from '../tensor/tensor.ts';
+import { isTapped, type LayerContext, type Segment } from './context.ts';
 import { linear } from './linear.ts';
 import { rope } from './rope.ts';
 
@@ -73,16 +73,18 @@ function attend(
   context: LayerContext,
   segment: Segment,
 ): void {
-  const { config, kernels, tap } = context;
+  const { config, kernels, arena, tap } = context;
   const [H, T, S] = [config.numAttentionHeads, segment.count, segment.position + segment.count];
   const cache = context.kvCache.view(context.layer, segment);
   const scale = 1 / Math.sqrt(config.headDim);
   const slopes = weights.alibiSlopes;
 
-  const observe = tap ? { scores: createTensor([H, T, S]), probs: createTensor([H, T, S]) } : null;
+  const watch = (name: string) => (isTapped(context, name) ? arena.allocate([H, T, S]) : null);
+  const observe = {
+    scores: watch(`${weights.path}.scores`),
+    probs: watch(`${weights.path}.probs`),
+  };
   kernels.attention(q, cache, { scale, slopes, observe }, target);
-  if (observe) {
-    tap?.(`${weights.path}.scores`, observe.scores, segment);
-    tap?.(`${weights.path}.probs`, observe.probs, segment);
-  }
+  if (observe.scores) tap?.(`${weights.path}.scores`, observe.scores, segment);
+  if (observe.probs) tap?.(`${weights.path}.probs`, observe.probs, segment);
 }

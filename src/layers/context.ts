@@ -15,9 +15,18 @@ export interface Segment {
   readonly position: number;
 }
 
-/** Sees an activation under its name in the published model. The tensor is valid during the call.
- *  @param segment the segment that an attention map belongs to; other taps hold all rows */
-export type Tap = (name: string, tensor: Tensor, segment?: Segment) => void;
+/** Sees an activation under its name in the published model. The tensor is valid during the call;
+ *  an attention map is that of `segment`, other tensors hold all rows of the pass. */
+export interface Tap {
+  (name: string, tensor: Tensor, segment?: Segment): void;
+  /** What is made for a tap alone is made only if it is wanted; everything is by default. */
+  readonly wants?: ((name: string) => boolean) | undefined;
+}
+
+/** Whether somebody looks at an activation. */
+export function isTapped({ tap }: LayerContext, name: string): boolean {
+  return tap !== undefined && (tap.wants?.(name) ?? true);
+}
 
 export interface LayerContext {
   readonly config: BaichuanConfig;

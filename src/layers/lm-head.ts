@@ -3,6 +3,7 @@
  *  `lm_head`. */
 
 import type { LinearWeight } from '../kernels/kernels.ts';
+import { expectShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { LayerContext } from './context.ts';
 import { linear } from './linear.ts';
@@ -11,6 +12,7 @@ import { linear } from './linear.ts';
  *  @param x `[T, C]`, after the final norm @param weight `[V, C]` @returns logits `[T, V]`
  *  @throws shape-mismatch */
 export function lmHead(x: Tensor, weight: LinearWeight, context: LayerContext): Tensor {
+  expectShape('x', x, { T: 'any', C: context.config.hiddenSize });
   const logits = linear(x, weight, context);
   context.tap?.('logits', logits);
   return logits;

@@ -5,7 +5,7 @@
 import type { LinearWeight } from '../kernels/kernels.ts';
 import { expectShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { LayerContext } from './context.ts';
+import { isTapped, type LayerContext } from './context.ts';
 import { linear } from './linear.ts';
 
 export interface MlpWeights {
@@ -24,7 +24,10 @@ export function mlp(x: Tensor, weights: MlpWeights, context: LayerContext): Tens
   const gate = linear(x, weights.gateProj, context);
   const up = linear(x, weights.upProj, context);
 
-  const activated = tap ? arena.allocate([T, config.intermediateSize]) : null;
+  const shape = [T, config.intermediateSize];
+  const activated = isTapped(context, `${weights.path}.act_fn.output`)
+    ? arena.allocate(shape)
+    : null;
   const gated = kernels.siluMul(gate, up, activated);
   if (activated) tap?.(`${weights.path}.act_fn.output`, activated);
   tap?.(`${weights.downProj.path}.input`, gated);

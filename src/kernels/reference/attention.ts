@@ -38,13 +38,13 @@ export interface AttentionShape {
 /** Attention of the heads `headStart` to `headEnd`.
  *  @param y `[T, H, D]` (overwritten in those heads) @param q `[T, H, D]` @param cache keys and
  *  values
- *  @param observe scores and probabilities `[H, T, S]` (overwritten in those heads), or null */
+ *  @param observe scores and probabilities `[H, T, S]` (overwritten in those heads), or nulls */
 export function attention(
   y: Float32Array,
   q: Float32Array,
   cache: CachedKeyValues,
   shape: AttentionShape,
-  observe: { readonly scores: Float32Array; readonly probs: Float32Array } | null,
+  observe: { readonly scores: Float32Array | null; readonly probs: Float32Array | null },
   headStart: number,
   headEnd: number,
 ): void {
@@ -59,10 +59,9 @@ export function attention(
       scoreKeys(scores, q.subarray(row, row + D), cache.keys, shape, h, visible);
       softmax(probs, scores, visible);
       weighValues(y.subarray(row, row + D), probs, cache.values, h, visible);
-      if (observe !== null) {
-        observe.scores.set(scores.fill(MASKED_SCORE, visible), (h * count + t) * S);
-        observe.probs.set(probs.fill(0, visible), (h * count + t) * S);
-      }
+      const at = (h * count + t) * S;
+      observe.scores?.set(scores.fill(MASKED_SCORE, visible), at);
+      observe.probs?.set(probs.fill(0, visible), at);
     }
   }
 }

@@ -134,9 +134,7 @@ function runAttention(q: Tensor, cache: KeyValueView, options: AttentionOptions,
   const blocks = cache.blocks as readonly ReferenceBlock[];
   const cached = { keys: blocks.map(({ keys }) => keys), values: blocks.map((b) => b.values) };
   const shape = { H, D, position, count, scale: options.scale, slopes: options.slopes };
-  const observe = options.observe && {
-    scores: float32(options.observe.scores),
-    probs: float32(options.observe.probs),
-  };
+  const { scores, probs } = options.observe;
+  const observe = { scores: scores && float32(scores), probs: probs && float32(probs) };
   attention(float32(y), float32(q), cached, shape, observe, 0, H);
 }
