@@ -115,6 +115,16 @@ test('law: the order matters: top_p counts only what top_k left, after the tempe
   assert.equal(kept(processLogits(SIXTEENTHS, [0], penalty)), [1]);
 });
 
+test('law: the order matters: min_p comes last, after the temperature and top_p', () => {
+  // Of sixteenths, 2 + 1 + 1 of 16 are more than 1 - 0.8, so top_p keeps token 2; of the 14 that
+  // min_p would have left before, the 2 of token 2 are less, and it would go.
+  assert.equal(kept(processLogits(SIXTEENTHS, [], { ...OFF, topP: 0.8, minP: 0.2 })), [0, 1, 2]);
+  assert.equal(kept(keepTopP(keepMinP(SIXTEENTHS, 0.2), 0.8)), [0, 1], 'the other order differs');
+  // Temperature 0.5 squares the probabilities: 16 of 64 instead of 4 of 8.
+  assert.equal(kept(processLogits(SIXTEENTHS, [], { ...OFF, temperature: 0.5, minP: 0.3 })), [0]);
+  assert.equal(kept(processLogits(SIXTEENTHS, [], { ...OFF, minP: 0.3 })), [0, 1]);
+});
+
 test('law: every option changes the scores; all off, they are the logits', () => {
   const plain = [...processLogits(SIXTEENTHS, [0], OFF)];
   assert.equal(plain, [...SIXTEENTHS]);

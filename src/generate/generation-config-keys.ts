@@ -16,7 +16,7 @@ const HONOURED: ReadonlySet<string> = new Set([
 
 /** Keys that change no token whatever their value: book-keeping, extra outputs, caching, and what
  *  only beam search reads, which `num_beams` reports. */
-const HARMLESS: ReadonlySet<string> = new Set([
+export const HARMLESS_KEYS: ReadonlySet<string> = new Set([
   '_from_model_config',
   'transformers_version',
   'use_cache',
@@ -41,7 +41,10 @@ const HARMLESS: ReadonlySet<string> = new Set([
 ]);
 
 /** Keys that would change the tokens, with the values for which they do not. */
-const NEUTRAL_VALUES: ReadonlyMap<string, readonly JsonValue[]> = new Map<string, JsonValue[]>([
+export const NEUTRAL_VALUES: ReadonlyMap<string, readonly JsonValue[]> = new Map<
+  string,
+  JsonValue[]
+>([
   ['num_beams', [1]],
   ['num_beam_groups', [1]],
   ['num_return_sequences', [1]],
@@ -83,7 +86,7 @@ export function noticesOf(object: JsonObject, file: string | undefined): string[
   const loud: string[] = [];
   const unknown: string[] = [];
   for (const [key, value] of object) {
-    if (value === null || HONOURED.has(key) || HARMLESS.has(key)) continue;
+    if (value === null || HONOURED.has(key) || HARMLESS_KEYS.has(key)) continue;
     const setting = `${place}${quote(key)}: ${showJson(value)}`;
     const neutral = NEUTRAL_VALUES.get(key);
     if (neutral === undefined) {
