@@ -32,6 +32,8 @@ export const ERROR_CODES = {
   'option-unsupported': 'unsupported',
   'option-value': 'usage',
   'prompt-empty': 'usage',
+  'out-of-memory': 'resources',
+  'sequence-busy': 'usage',
   'sequence-closed': 'usage',
   'shape-mismatch': 'usage',
   'tensor-released': 'usage',

@@ -3,8 +3,8 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BLOCK_POSITIONS } from '../../src/kernels/kernels.ts';
-import { attention, MASKED_SCORE } from '../../src/kernels/reference/attention.ts';
+import { BLOCK_POSITIONS, MASKED_SCORE } from '../../src/kernels/kernels.ts';
+import { attention } from '../../src/kernels/reference/attention.ts';
 import { randomSource } from '../support/random.ts';
 
 const kernel = suite('attention kernel');

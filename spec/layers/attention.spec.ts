@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MASKED_SCORE } from '../../src/kernels/reference/attention.ts';
+import { MASKED_SCORE } from '../../src/kernels/kernels.ts';
 import { attention } from '../../src/layers/attention.ts';
 import { createTensor, float32, sliceRows, type Tensor } from '../../src/tensor/tensor.ts';
 import {

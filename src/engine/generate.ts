@@ -1,5 +1,6 @@
 /** Generation with a loaded model: prompt in any form, options, tokenizer and sequence joined. */
 
+import { BaichuanError } from '../errors.ts';
 import { buildChatPrompt, type ChatMessage } from '../generate/chat-prompt.ts';
 import {
   collectText,
@@ -45,9 +46,10 @@ export async function preparePrompt(
 ): Promise<PreparedPrompt> {
   const { vocabSize, eosTokenId, modelMaxLength } = model.config;
   const options = resolveOptions(user, model.generationConfig, { vocabSize, eosTokenId });
-  if (typeof prompt === 'object' && 'ids' in prompt) {
+  if (typeof prompt === 'object' && prompt !== null && 'ids' in prompt) {
     return { ids: prompt.ids, tokenizer: null, options };
   }
+  if (typeof prompt !== 'string' && !Array.isArray(prompt?.messages)) throw noPrompt();
   const tokenizer = await model.tokenizer();
   if (typeof prompt === 'string') return { ids: tokenizer.encode(prompt), tokenizer, options };
   const chat = buildChatPrompt(prompt.messages, {
@@ -63,7 +65,16 @@ export async function preparePrompt(
   return { ids: chat.promptIds, tokenizer, options };
 }
 
-/** Continues a prompt, event by event; stopping the loop stops the work.
+function noPrompt(): BaichuanError {
+  return new BaichuanError('option-value', {
+    where: 'prompt',
+    what: 'This is no prompt.',
+    fix: 'Pass text, { messages } of a chat, or { ids }.',
+  });
+}
+
+/** Continues a prompt, event by event; leaving the loop stops the work. A generator that is dropped
+ *  half-way, without `return()`, keeps its part of the cache until the model is closed.
  *  @param prompt text, messages or ids @returns one event per token and a last one
  *  @throws generation-option, prompt-empty, token-id, context-length, aborted */
 export async function* generate(

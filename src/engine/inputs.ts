@@ -11,6 +11,13 @@ export function checkTokenIds(
   where: string,
   room: number,
 ): void {
+  if (!Array.isArray(ids) && !ArrayBuffer.isView(ids)) {
+    throw new BaichuanError('token-id', {
+      where,
+      what: 'A list of token ids is needed here.',
+      fix: 'Pass an array of integers; a tokenizer makes one of text.',
+    });
+  }
   if (ids.length === 0) {
     throw new BaichuanError('prompt-empty', {
       where,
@@ -37,6 +44,16 @@ export function checkTokenIds(
       found: ids.length,
     });
   }
+}
+
+/** Checks that taps are a list of patterns. @throws option-value */
+export function expectTaps(taps: readonly string[]): void {
+  if (Array.isArray(taps) && taps.every((pattern) => typeof pattern === 'string')) return;
+  throw new BaichuanError('option-value', {
+    where: 'taps',
+    what: 'A list of patterns is needed here.',
+    fix: "Pass an array of names, such as ['layers.*.probs'].",
+  });
 }
 
 /** Leaves padding out: a row is the ids whose mask is 1, which must stand side by side. Positions

@@ -8,11 +8,11 @@ import type { ModelSequence } from '../generate/sequence.ts';
 import { KvCache } from '../layers/kv-cache.ts';
 import type { Machine } from '../model/baichuan.ts';
 import type { BaichuanWeights } from '../model/weights.ts';
-import { float32 } from '../tensor/tensor.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
-import { expectMatches, type Trace, type TraceTensor, tapFilter } from '../verify/trace.ts';
-import { checkTokenIds, stripPadding } from './inputs.ts';
+import { expectMatches, type Trace } from '../verify/trace.ts';
+import { checkTokenIds, expectTaps, stripPadding } from './inputs.ts';
 import { createPassRunner, type PassRunner } from './pass-runner.ts';
+import { createRecorder } from './recorder.ts';
 
 /** Scores of every token of the vocabulary as the next one, one row per input token. */
 export interface Logits {
@@ -175,65 +175,90 @@ async function forwardRows(
   return rows.map((ids, row) => ({ data: results[row], shape: [ids.length, V] }));
 }
 
-/** The next ids of every unfinished row, `budget` tokens among them and at least one each. */
+/** The next ids of the first unfinished rows: `budget` tokens in all, at least one of a row. */
 function nextParts(
   rows: readonly (readonly number[])[],
   sequences: readonly number[],
   kvCache: KvCache,
   budget: number,
 ): { row: number; sequence: number; ids: readonly number[] }[] {
-  const remaining = rows.map((ids, row) => ids.slice(kvCache.length(sequences[row])));
-  const unfinished = remaining.filter((ids) => ids.length > 0).length;
-  const share = Math.max(1, Math.floor(budget / Math.max(1, unfinished)));
-  return remaining
-    .map((ids, row) => ({ row, sequence: sequences[row], ids: ids.slice(0, share) }))
-    .filter(({ ids }) => ids.length > 0);
+  const unfinished = rows.flatMap((ids, row) => {
+    const sequence = sequences[row];
+    const rest = ids.slice(kvCache.length(sequence));
+    return rest.length > 0 ? [{ row, sequence, rest }] : [];
+  });
+  const share = Math.max(1, Math.floor(budget / Math.max(1, unfinished.length)));
+  return unfinished
+    .slice(0, Math.max(1, budget))
+    .map(({ row, sequence, rest }) => ({ row, sequence, ids: rest.slice(0, share) }));
 }
 
-/** One prefill in a single pass, so that attention maps are whole. */
+/** One prefill, chunk by chunk. A pattern that chooses nothing is refused after the first. */
 async function trace(
   { config, runner, kvCache, contextLength }: EngineState,
   ids: readonly number[],
   { taps = [], signal }: TraceOptions,
 ): Promise<Trace> {
   checkTokenIds(ids, config.vocabSize, 'input_ids', contextLength);
-  const wanted = tapFilter(taps);
-  const names: string[] = ['input_ids'];
-  const tensors = new Map<string, TraceTensor>();
+  expectTaps(taps);
+  const recorder = createRecorder(ids, taps);
   const sequence = kvCache.open();
   try {
-    const parts = [{ sequence, ids }];
-    await runner.run(parts, {
-      logits: 'all',
-      signal,
-      tap: (name, tensor) => {
-        names.push(name);
-        if (!wanted(name)) return;
-        const values = Float32Array.from(float32(tensor));
-        tensors.set(name, { name, shape: tensor.shape, values });
-      },
-    });
+    while (recorder.position < ids.length) {
+      const chunk = ids.slice(recorder.position, recorder.position + runner.chunkTokens);
+      const parts = [{ sequence, ids: chunk }];
+      await runner.run(parts, { logits: 'all', signal, tap: recorder.tap });
+      recorder.position += chunk.length;
+      expectMatches(taps, recorder.names);
+    }
   } finally {
     kvCache.close(sequence);
   }
-  expectMatches(taps, names);
-  return { inputIds: [...ids], tensors };
+  return recorder.trace();
 }
 
 function sequenceHandle(holder: EngineHolder, sequence: number): LanguageModelSequence {
   const { use, current } = holder;
   const { vocabSize } = use().config;
+  // Appends wait for each other; what changes the length meanwhile would confuse them.
+  let last: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  const expectIdle = () => {
+    if (waiting > 0) throw sequenceBusy(sequence);
+  };
   return {
     vocabSize,
     get length() {
       return use().kvCache.length(sequence);
     },
-    append: async (ids, { signal } = {}) => append(use(), sequence, ids, signal),
-    fork: (length) => sequenceHandle(holder, use().kvCache.fork(sequence, length)),
-    rollback: (length) => use().kvCache.rollback(sequence, length),
+    append: (ids, { signal } = {}) => {
+      waiting += 1;
+      const result = last.then(() => append(use(), sequence, ids, signal));
+      const settle = () => {
+        waiting -= 1;
+      };
+      last = result.then(settle, settle);
+      return result;
+    },
+    fork: (length) => {
+      expectIdle();
+      return sequenceHandle(holder, use().kvCache.fork(sequence, length));
+    },
+    rollback: (length) => {
+      expectIdle();
+      use().kvCache.rollback(sequence, length);
+    },
     // A closed model holds no sequence.
     close: () => current()?.kvCache.close(sequence),
   };
+}
+
+function sequenceBusy(sequence: number): BaichuanError {
+  return new BaichuanError('sequence-busy', {
+    where: `sequence ${sequence}`,
+    what: 'Tokens are being appended to this sequence.',
+    fix: 'Wait for append before a fork or a rollback.',
+  });
 }
 
 /** Appends a prompt chunk by chunk; a stop on the way leaves the sequence as it was.

@@ -2,7 +2,7 @@
  *  is read before the configuration and the headers have been checked against each other. */
 
 import { type BaichuanConfig, parseConfig } from '../config.ts';
-import { BaichuanError } from '../errors.ts';
+import { BaichuanError, quote } from '../errors.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import {
   type Folder,
@@ -16,8 +16,6 @@ import {
   parseGenerationConfig,
 } from '../generate/generation-config.ts';
 import { createReferenceKernels } from '../kernels/reference/index.ts';
-import { createWidener } from '../kernels/wasm/module.ts';
-import { loadWeights } from '../model/weights.ts';
 import { Arena } from '../tensor/arena.ts';
 import {
   checkVocabulary,
@@ -27,8 +25,9 @@ import {
 } from '../tokenizer/index.ts';
 import { EMBEDDED_MODEL } from './embedded.ts';
 import { createLanguageModel, type LanguageModel } from './language-model.ts';
-import { checkParameters, readParameter } from './parameters.ts';
-import { throwIfAborted } from './pass-runner.ts';
+import { asMemoryError } from './memory-error.ts';
+import { checkParameters, readWeights } from './parameters.ts';
+import { throwIfAborted } from './turns.ts';
 
 /** A model's files: a path on Node, Deno and Bun, or a folder of the caller's own making. */
 export type ModelSource = string | URL | Folder;
@@ -55,6 +54,8 @@ export interface OpenedModel {
 }
 
 const MAX_CONTEXT_LENGTH = 2 ** 20;
+
+const OTHER_FILES = new Set(['config.json', 'generation_config.json', 'tokenizer.model']);
 
 /** Opens a model and checks that configuration and tensors belong together.
  *  @param source the embedded model by default
@@ -100,13 +101,7 @@ export async function load(
     const early = options.needsTokenizer === true ? await opened.loadTokenizer() : undefined;
     const arena = new Arena();
     const kernels = createReferenceKernels(arena);
-    const widener = createWidener();
-    const weights = await loadWeights(config, kernels, async (name) => {
-      throwIfAborted(signal);
-      const stored = checkpoint.tensors.get(name);
-      if (stored === undefined) throw new TypeError(`checkParameters let ${name} pass`);
-      return readParameter(stored, widener, onNotice);
-    });
+    const weights = await readWeights({ config, checkpoint }, kernels, { signal, onNotice });
     return createLanguageModel({
       ...opened,
       loadTokenizer: async () => early ?? opened.loadTokenizer(),
@@ -114,6 +109,8 @@ export async function load(
       weights,
       contextLength,
     });
+  } catch (error) {
+    throw asMemoryError(error, 'the weights of this model');
   } finally {
     await opened.close();
   }
@@ -140,7 +137,9 @@ export async function openTokenizer(source: ModelSource = EMBEDDED_MODEL): Promi
 async function openFiles(source: ModelSource): Promise<HuggingFaceFolder> {
   if (isFolder(source)) return openHuggingFaceFolder(source);
   const { folder, weights } = await locate(source);
-  return openHuggingFaceFolder(folder, { weights });
+  // Whoever names another file of the folder means the folder.
+  const isOther = weights !== undefined && OTHER_FILES.has(weights);
+  return openHuggingFaceFolder(folder, { weights: isOther ? undefined : weights });
 }
 
 /** Imported here and not above: browsers have no such module, and pass folders. */
@@ -151,7 +150,13 @@ async function locate(source: string | URL) {
 }
 
 function isFolder(source: ModelSource): source is Folder {
-  return typeof source === 'object' && 'list' in source;
+  if (typeof source === 'string' || source instanceof URL) return false;
+  if (typeof source === 'object' && source !== null && 'list' in source) return true;
+  throw new BaichuanError('option-value', {
+    where: 'source',
+    what: `A model is named by a path, a file URL or a folder, not by ${quote(String(source))}.`,
+    fix: "Pass the path of a model's folder, or nothing for the embedded model.",
+  });
 }
 
 function readGenerationConfig(files: HuggingFaceFolder, vocabSize: number): GenerationConfig {

@@ -5,17 +5,18 @@
  *  the speed observed, so that a turn comes at least every 50 ms on models small enough for one
  *  layer of one token to take less. Chunks do not change a bit of the logits. */
 
-import { BaichuanError } from '../errors.ts';
 import type { Segment, Tap } from '../layers/context.ts';
 import { forward, type Machine, type Pass } from '../model/baichuan.ts';
 import type { BaichuanWeights } from '../model/weights.ts';
 import { float32 } from '../tensor/tensor.ts';
+import { asMemoryError } from './memory-error.ts';
+import { macrotask, throwIfAborted } from './turns.ts';
 
 /** The longest time that a pass keeps the event loop waiting. */
 const TURN_MS = 20;
 
 /** Tokens in the first chunk, before the speed is known, and at most. */
-const FIRST_CHUNK = 8;
+const FIRST_CHUNK = 1;
 const MAX_CHUNK = 64;
 
 /** Ids that continue a sequence of the cache. */
@@ -58,6 +59,8 @@ export function createPassRunner(machine: Machine, weights: BaichuanWeights): Pa
       chunkTokens = Math.min(MAX_CHUNK, Math.max(1, fitting));
       for (const segment of segments) kvCache.commit(segment);
       return logits;
+    } catch (error) {
+      throw asMemoryError(error, 'the activations and the cache of this prompt');
     } finally {
       arena.release(mark);
     }
@@ -106,22 +109,4 @@ async function drain(
     }
     throwIfAborted(signal);
   }
-}
-
-/** Resolves after the event loop has taken a turn: timers, input and abort signals get through. */
-export function macrotask(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') setImmediate(resolve);
-    else setTimeout(resolve, 0);
-  });
-}
-
-/** @throws aborted when the signal says so, with its reason as cause */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return;
-  throw new BaichuanError('aborted', {
-    what: 'The caller stopped the work.',
-    fix: 'Call again without the abort signal to finish it.',
-    cause: signal.reason,
-  });
 }

@@ -9,6 +9,9 @@ import type { Tensor } from '../tensor/tensor.ts';
 /** Positions in one block of the key/value cache. */
 export const BLOCK_POSITIONS = 64;
 
+/** Published masks use the smallest float32 instead of −∞; a trace shows the same. */
+export const MASKED_SCORE = -3.4028234663852886e38;
+
 /** A linear layer's weight, `[outFeatures, inFeatures]`, in the private layout of a kernel set. */
 export interface LinearWeight {
   /** Module path in the checkpoint; the tap of its output is `<path>.output`. */

@@ -12,10 +12,7 @@
  *  of a pass cannot change a bit. */
 
 import { exp } from '../../math/index.ts';
-import { BLOCK_POSITIONS } from '../kernels.ts';
-
-/** Published masks use the smallest float32 instead of −∞; a trace shows the same. */
-export const MASKED_SCORE = -3.4028234663852886e38;
+import { BLOCK_POSITIONS, MASKED_SCORE } from '../kernels.ts';
 
 /** One layer's keys and values by blocks of 64 positions, each block `[H, 64, D]`. */
 export interface CachedKeyValues {
