@@ -38,8 +38,7 @@ const SOURCE_STAGE = {
 /** Brings `dist/` and the generated module up to date.
  *  @param {(line: string) => void} log @returns {Promise<boolean>} whether anything was built */
 export async function build(log) {
-  return withLock(LOCK, async () => {
-    removeLeftovers();
+  return withBuildLock(async () => {
     const builtWasm = await runStage(WASM_STAGE, log);
     const builtSource = await runStage(SOURCE_STAGE, log);
     return builtWasm || builtSource;
@@ -49,10 +48,25 @@ export async function build(log) {
 /** Brings only the kernels and the generated module up to date: what types and specs need.
  *  @param {(line: string) => void} log */
 export async function buildKernels(log) {
-  return withLock(LOCK, () => runStage(WASM_STAGE, log));
+  return withBuildLock(() => runStage(WASM_STAGE, log));
 }
 
-/** The temporary folders of builds that were killed. */
+/** Takes the lock for an action, and clears away what builds that were killed have left: before it,
+ *  and after it, since a compiler that outlived its build may have written until then.
+ *  @template Result
+ *  @param {() => Promise<Result>} action @returns {Promise<Result>} */
+function withBuildLock(action) {
+  return withLock(LOCK, async () => {
+    removeLeftovers();
+    try {
+      return await action();
+    } finally {
+      removeLeftovers();
+    }
+  });
+}
+
+/** Removes the temporary folders of processes that are no more. */
 function removeLeftovers() {
   for (const name of readdirSync(ROOT)) {
     const pid = Number(/^\.dist-(\d+)$/.exec(name)?.[1]);

@@ -44,6 +44,11 @@ async function main() {
     return finish(0, failed + 1);
   }
 
+  for (const file of misnamedFiles()) {
+    print(`${file}  never runs: a spec is named *.spec.ts`);
+    failed += 1;
+  }
+
   const limitMs = Number(options.limit) * 1000;
   const results = await runSpecs(files, { jobs: 2, limitMs, onResult: printResult });
   let passed = 0;
@@ -72,6 +77,13 @@ function selectFiles() {
   const files = listFiles(folder).filter((file) => file.endsWith('.spec.ts'));
   if (options.folder !== undefined) return files;
   return files.filter((file) => file.startsWith(SHARED) === (options.suite === 'shared'));
+}
+
+/** Files that look like specs and are none: nothing would run them.
+ *  @returns {string[]} */
+function misnamedFiles() {
+  const files = listFiles(options.folder ?? 'spec');
+  return files.filter((file) => /[._](test|spec)s?\.\w+$/.test(file) && !/\.spec\.ts$/.test(file));
 }
 
 /** @param {string} file */

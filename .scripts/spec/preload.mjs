@@ -7,13 +7,15 @@
 import { writeFileSync } from 'node:fs';
 import { register } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
-import { describeError, faults, suites } from './record.mjs';
+import { describeError, faults, progress, queue, suites } from './record.mjs';
 
 const reportFile = process.env.SPEC_REPORT;
 delete process.env.SPEC_REPORT;
 
 if (isMainThread && reportFile !== undefined) {
   register('./resolve.mjs', import.meta.url);
+  // uvu leaves the start to main.mjs and puts suites into our queue.
+  Object.assign(globalThis, { UVU_DEFER: true, UVU_QUEUE: queue });
 
   process.on('unhandledRejection', (reason) => {
     faults.push(`a rejected promise was left alone:\n${describeError(reason)}`);
@@ -22,6 +24,6 @@ if (isMainThread && reportFile !== undefined) {
     faults.push(`the file crashed:\n${describeError(error)}`);
   });
   process.on('exit', () => {
-    writeFileSync(reportFile, JSON.stringify({ suites, faults }));
+    writeFileSync(reportFile, JSON.stringify({ suites, faults, progress }));
   });
 }

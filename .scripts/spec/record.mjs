@@ -4,7 +4,8 @@ import { inspect } from 'node:util';
 
 /** @typedef {{ title: string, state: 'waiting' | 'passed' | 'failed', text: string }} TestRecord */
 /** @typedef {{ name: string, hasRun: boolean, tests: TestRecord[] }} SuiteRecord */
-/** @typedef {{ suites: SuiteRecord[], faults: string[] }} Report */
+/** @typedef {{ isEvaluated: boolean, isDone: boolean }} Progress */
+/** @typedef {{ suites: SuiteRecord[], faults: string[], progress: Progress }} Report */
 
 /** @type {SuiteRecord[]} */
 export const suites = [];
@@ -12,6 +13,14 @@ export const suites = [];
 /** What must not happen in a spec file, whatever its tests say.
  *  @type {string[]} */
 export const faults = [];
+
+/** How far the process has come: the whole module evaluated, every suite run.
+ *  @type {Progress} */
+export const progress = { isEvaluated: false, isDone: false };
+
+/** uvu's queue: groups of suites, the name of the group first. Ours has one group, without a name.
+ *  @type {[[null, ...(() => Promise<unknown[]>)[]]]} */
+export const queue = [[null]];
 
 const STACK_LINES = 6;
 

@@ -8,6 +8,7 @@ import { ROOT } from '../lib/command.mjs';
 
 const TSX = import.meta.resolve('tsx');
 const PRELOAD = new URL('./preload.mjs', import.meta.url).href;
+const MAIN = path.join(import.meta.dirname, 'main.mjs');
 const OUTPUT_LINES = 40;
 
 /** @typedef {object} FileResult
@@ -81,7 +82,7 @@ async function runSpec(file, { node = process.execPath, limitMs }) {
   const reportFile = path.join(folder, 'report.json');
   const begin = performance.now();
   try {
-    const args = ['--import', TSX, '--import', PRELOAD, path.resolve(ROOT, file)];
+    const args = ['--import', TSX, '--import', PRELOAD, MAIN, path.resolve(ROOT, file)];
     const end = await runProcess(node, args, { SPEC_REPORT: reportFile, NO_COLOR: '1' }, limitMs);
     const seconds = (performance.now() - begin) / 1000;
     /** @type {import('./record.mjs').Report | undefined} */
@@ -167,6 +168,10 @@ function judge(report, end, limitMs) {
     failures.push(`the file was ended after ${limitMs / 1000} s; its last output:\n${tail}`);
   } else if (report === undefined) {
     failures.push(`the file ended (${end.signal ?? end.code}) without a report:\n${tail}`);
+  } else if (!report.progress.isEvaluated) {
+    failures.push(`the file was not evaluated to its end; its last output:\n${tail}`);
+  } else if (!report.progress.isDone) {
+    failures.push(`the file ended before all its suites had run; its last output:\n${tail}`);
   } else if (tests.length === 0 && failures.length === 0) {
     failures.push(`the file reports no test; its last output:\n${tail}`);
   }

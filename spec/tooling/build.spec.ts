@@ -2,6 +2,7 @@
  *
  *  The laws work on one small project with the real tooling, one after the other. */
 
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   readdirSync,
@@ -163,6 +164,24 @@ spec('law: the launcher rebuilds on stderr and passes arguments, stdin and exit 
     assert.equal(JSON.parse(stdout), { args, input: '海上\n', greeting: 'launched' });
     assert.is(stderr !== '', builds);
   }
+});
+
+spec('law: every kind of build clears away the folder of one that was killed, fresh or not', () => {
+  const { pid } = project.run('build.mjs');
+  const script = JSON.stringify(project.at('.scripts/build.mjs'));
+  const kernelsOnly = `import(${script}).then(({ buildKernels }) => buildKernels(() => {}))`;
+  const runs = [
+    () => project.run('build.mjs'),
+    () => spawnSync(process.execPath, ['-e', kernelsOnly]),
+  ];
+  for (const run of runs) {
+    project.write(`.dist-${pid}/layers/rope.js`, '');
+    project.write(`.dist-${process.pid}/greet.js`, '');
+    assert.is(run().status, 0);
+    assert.is(existsSync(project.at(`.dist-${pid}`)), false);
+    assert.ok(existsSync(project.at(`.dist-${process.pid}`)), 'that of a living process stays');
+  }
+  rmSync(project.at(`.dist-${process.pid}`), { recursive: true });
 });
 
 spec('law: nothing but dist/ and the generated module is left behind', () => {

@@ -16,6 +16,8 @@ interface Case {
   body: string;
   /** What the runner says about it. */
   says: string;
+  /** What its name ends in, when not .spec.ts. */
+  ending?: string;
 }
 
 const PASSES = `spec('law: passes', () => {});`;
@@ -91,6 +93,33 @@ const BAD: Case[] = [
     says: 'the file ended with 3',
   },
   {
+    name: 'exit-code-before',
+    body: `process.exitCode = 3; ${PASSES} spec.run();`,
+    says: 'the file set the exit code 3',
+  },
+  {
+    name: 'exit-code-in-test',
+    body: `spec('law: sets it', () => { process.exitCode = 3; }); spec.run();`,
+    says: 'the file set the exit code 3',
+  },
+  {
+    name: 'node-test',
+    body: `import { test } from 'node:test'; test('t', ${THROWS});
+      await new Promise((resolve) => setTimeout(resolve, 100)); ${PASSES} spec.run();`,
+    says: 'the file set the exit code 1',
+  },
+  {
+    name: 'unsettled',
+    body: `${PASSES} spec.run(); await new Promise(() => {});
+      const late = suite('t'); late('law: late', ${THROWS}); late.run();`,
+    says: 'was not evaluated to its end',
+  },
+  {
+    name: 'leaves-early',
+    body: `${PASSES} spec.run(); process.exit(0);`,
+    says: 'was not evaluated to its end',
+  },
+  {
     name: 'hangs',
     body: `${PASSES} spec.run(); setInterval(() => {}, 1000);`,
     says: 'was ended after 10 s',
@@ -113,9 +142,9 @@ function runOver(cases: Case[], ...words: string[]): Run {
   const folder = mkdtempSync(path.join(tmpdir(), 'spec-runner-'));
   try {
     writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}');
-    for (const { name, body } of cases) {
+    for (const { name, body, ending = '.spec.ts' } of cases) {
       const text = `import { suite } from 'uvu';\nconst spec = suite('s');\n${body}\n`;
-      writeFileSync(path.join(folder, `${name}.spec.ts`), text);
+      writeFileSync(path.join(folder, `${name}${ending}`), text);
     }
     const script = path.resolve(import.meta.dirname, '../../.scripts/test.mjs');
     const options = ['--folder', folder, '--limit', '10'];
@@ -174,6 +203,18 @@ spec('error: a filter that matches nothing fails', () => {
   const { status, lines } = runOver([GOOD], 'no-such-file');
   assert.is(status, 1);
   assert.is(lines.at(-1), '0 passed, 1 failed');
+});
+
+spec('error: a file named like a spec of another kind fails: it would never run', () => {
+  const names = ['.test.ts', '.spec.js', '.spec.mts', '.spec.tsx', '.specs.ts', '_spec.ts'];
+  const strangers = names.map((ending) => ({ ...GOOD, name: 'stranger', ending }));
+  const { status, lines } = runOver([GOOD, ...strangers]);
+  assert.is(status, 1);
+  for (const ending of names) {
+    const line = lines.find((text) => text.includes(`/stranger${ending} `)) ?? '';
+    assert.match(line, /never runs: .* \*\.spec\.ts$/);
+  }
+  assert.is(lines.at(-1), `2 passed, ${names.length} failed`);
 });
 
 spec('error: a folder without spec files fails', () => {
