@@ -3,11 +3,15 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 
 const docs = suite('documentation');
 const ROOT = new URL('../', import.meta.url);
+const ROOT_PATH = fileURLToPath(ROOT);
 
 interface Block {
   readonly language: string;
@@ -62,6 +66,41 @@ for (const [file, all] of blocks) {
     }
   });
 }
+
+docs('law: every program type-checks as strict TypeScript', () => {
+  const programs = new Map(
+    [...blocks].flatMap(([file, all]) =>
+      all
+        .filter(({ language }) => language === 'js')
+        .map(({ code }, index) => [path.join(ROOT_PATH, `${file}-${index}.ts`), code] as const),
+    ),
+  );
+  const options: ts.CompilerOptions = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    types: ['node'],
+  };
+  const host = ts.createCompilerHost(options);
+  const { fileExists, readFile } = host;
+  host.fileExists = (name) => programs.has(name) || fileExists(name);
+  host.readFile = (name) => programs.get(name) ?? readFile(name);
+  const { getSourceFile } = host;
+  host.getSourceFile = (name, version, ...rest) => {
+    const code = programs.get(name);
+    return code === undefined
+      ? getSourceFile(name, version, ...rest)
+      : ts.createSourceFile(name, code, version);
+  };
+  const program = ts.createProgram([...programs.keys()], options, host);
+  const faults = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => {
+    return `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
+  });
+  assert.ok(programs.size >= 4);
+  assert.equal(faults, []);
+});
 
 docs('law: both languages run the same commands and programs', () => {
   const [english, chinese] = [...blocks.values()].map((all) =>

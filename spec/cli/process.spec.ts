@@ -1,6 +1,9 @@
 /** The built program as a process: signals, closed pipes, no terminal, standard input. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -61,6 +64,51 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     assert.is(stderr.trim().split('\n').at(-1), 'interrupted');
   });
 }
+
+for (const args of [
+  ['generate', '-f', '-'],
+  ['tokenize', '--jsonl'],
+]) {
+  cli(`law: Ctrl-C ends ${args.join(' ')} that waits for standard input`, async () => {
+    const child = start(args);
+    const end = ended(child);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    const sent = performance.now();
+    child.kill('SIGINT');
+    const { code, stdout, stderr } = await end;
+    assert.is(code, 130, stderr);
+    assert.ok(performance.now() - sent < 2000);
+    assert.is(stdout, '');
+    assert.is(stderr, 'interrupted\n');
+  });
+}
+
+cli('law: Ctrl-C ends a long trace soon, and leaves no file', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'baichuan-process-'));
+  const ids = Array.from({ length: 1500 }, (_, i) => i % 90).join(',');
+  const out = join(folder, 'trace.safetensors');
+  const child = start(['trace', '-m', MODEL, '--prompt-ids', ids, '--out', out]);
+  const end = ended(child);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const sent = performance.now();
+  child.kill('SIGINT');
+  const { code, stderr } = await end;
+  assert.is(code, 130, stderr);
+  assert.ok(performance.now() - sent < 2000);
+  assert.equal(readdirSync(folder), []);
+  rmSync(folder, { recursive: true });
+});
+
+cli('law: a prompt may come from a pipe or a device as well as from a file', async () => {
+  const script = 'exec "$0" "$1" tokenize -f <(echo 夜雨寄北)';
+  const { code, stdout } = await ended(spawn('bash', ['-c', script, process.execPath, MAIN]));
+  assert.is(code, 0);
+  assert.is((await run(['tokenize', '-p', '夜雨寄北'])).stdout, stdout);
+  assert.is((await run(['generate', '-f', '/dev/null'])).code, 2);
+  const folder = await run(['generate', '-f', '/']);
+  assert.is(folder.code, 7);
+  assert.match(folder.stderr, /^io-/);
+});
 
 cli('law: a reader that goes away ends the program quietly', async () => {
   const child = start(ENDLESS);

@@ -148,6 +148,40 @@ engine('law: passes asked for at the same time do not disturb each other', async
   }
 });
 
+engine('law: appends to one sequence wait for each other', async () => {
+  const [first, second] = [random(30, 96), random(50, 96).reverse()];
+  const sequence = alibiModel.openSequence();
+  const [, last] = await Promise.all([sequence.append(first), sequence.append(second)]);
+  const alone = alibiModel.openSequence();
+  assert.equal(last, await alone.append([...first, ...second]));
+  assert.is(sequence.length, 80);
+});
+
+engine('law: a batch of more rows than a chunk has tokens gives the bits of its rows', async () => {
+  const rows = Array.from({ length: 90 }, (_, row) => [row % 96, (row * 7) % 96]);
+  const batch = await alibiModel.forwardBatch(rows);
+  for (const row of [0, 40, 89]) assert.equal(batch[row], await alibiModel.forward(rows[row]));
+});
+
+engine('error: a fork or a rollback while tokens are appended', async () => {
+  const sequence = alibiModel.openSequence();
+  const work = sequence.append(random(40, 96));
+  const expected = { code: 'sequence-busy', where: 'sequence', fix: 'Wait for append' } as const;
+  await expectRefusal(() => sequence.fork(), expected);
+  await expectRefusal(() => sequence.rollback(0), expected);
+  await work;
+  sequence.rollback(3);
+  assert.is(sequence.length, 3);
+});
+
+engine('law: a closed model holds its weights and cache no longer', async () => {
+  const model = await load(new URL(`${alibi.name}/`, FIXTURES));
+  const sequence = model.openSequence();
+  await model.close();
+  sequence.close();
+  await expectRefusal(() => sequence.length, { code: 'model-closed', where: 'model' });
+});
+
 engine('law: the event loop takes turns during a long prompt', async () => {
   let turns = 0;
   const timer = setInterval(() => {
@@ -179,59 +213,6 @@ engine('law: an abort in a prompt rejects soon and leaves the sequence as it was
   assert.equal(await sequence.append([4]), await fresh.append([1, 2, 3, 4]));
 });
 
-engine('error: an empty prompt, an empty row, a trace of nothing', async () => {
-  const expected = { code: 'prompt-empty', where: 'input_ids' } as const;
-  await expectRefusal(() => alibiModel.forward([]), expected);
-  await expectRefusal(() => alibiModel.trace([]), expected);
-  await expectRefusal(() => alibiModel.forwardBatch([[1], []]), {
-    ...expected,
-    where: 'input_ids[1]',
-  });
-});
-
-engine('error: masks that are no padding', async () => {
-  const masks: [number[][], string, string][] = [
-    [[[1, 1]], 'attention_mask', '1 rows for 2 prompts'],
-    [[[1, 1, 1], [1]], 'attention_mask[1]', '1 values for 3 ids'],
-    [
-      [
-        [1, 1, 1],
-        [1, 2, 1],
-      ],
-      'attention_mask[1]',
-      'other than 0 and 1',
-    ],
-    [
-      [
-        [0, 0, 0],
-        [1, 1, 1],
-      ],
-      'attention_mask[0]',
-      'masks every token',
-    ],
-    [
-      [
-        [1, 0, 1],
-        [1, 1, 1],
-      ],
-      'attention_mask[0]',
-      'a hole',
-    ],
-  ];
-  for (const [attentionMask, where, message] of masks) {
-    const rows = [
-      [1, 2, 3],
-      [4, 5, 6],
-    ];
-    await expectRefusal(() => alibiModel.forwardBatch(rows, { attentionMask }), {
-      code: 'attention-mask',
-      where,
-      message,
-      fix: 'padding at the ends of a row only',
-    });
-  }
-});
-
 engine('error: a context length is kept, in prompts and in sequences', async () => {
   await using model = await load(new URL(`${alibi.name}/`, FIXTURES), { contextLength: 10 });
   assert.is((await model.forward(random(10, 96))).shape[0], 10);
@@ -247,14 +228,6 @@ engine('error: a context length is kept, in prompts and in sequences', async () 
     message: '2 positions',
   });
   assert.is(sequence.length, 8);
-});
-
-engine('error: taps that choose nothing', async () => {
-  await expectRefusal(() => alibiModel.trace([1], { taps: ['layers.*.attention'] }), {
-    code: 'option-value',
-    where: 'taps',
-    message: 'layers.*.attention',
-  });
 });
 
 engine('error: a closed model', async () => {

@@ -1,5 +1,6 @@
 /** Runs a command line in this process, with streams of its own. */
 
+import { fileURLToPath } from 'node:url';
 import { runCommandLine } from '../../src/cli/run.ts';
 import type { CommandProcess } from '../../src/platform/command-line.ts';
 
@@ -45,5 +46,5 @@ export async function runCommand(
 
 /** The path of a golden model's folder. */
 export function goldenPath(name: string): string {
-  return new URL(`../../fixtures/goldens/${name}/`, import.meta.url).pathname;
+  return fileURLToPath(new URL(`../../fixtures/goldens/${name}/`, import.meta.url));
 }

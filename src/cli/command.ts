@@ -9,8 +9,7 @@ import {
   quote,
   type Tokenizer,
 } from '../index.ts';
-import type { CommandProcess } from '../platform/command-line.ts';
-import { openFile, readStdin } from '../platform/node.ts';
+import { type CommandProcess, readPath } from '../platform/command-line.ts';
 import type { Arguments, OptionSpec } from './options.ts';
 
 export interface Command {
@@ -23,6 +22,9 @@ export interface Command {
   /** Does the work. @returns the exit code */
   run(args: Arguments, self: CommandProcess): Promise<number>;
 }
+
+/** No model has a context that would take so long a prompt. */
+const MAX_PROMPT_BYTES = 64 * 2 ** 20;
 
 export const JSON_OPTION: OptionSpec = {
   name: 'json',
@@ -73,7 +75,7 @@ const SUPPORTED: Readonly<Record<string, string>> = {
   threads: '1',
 };
 
-/** @throws option-unsupported */
+/** Refuses a way of computing that is not there yet. @throws option-unsupported */
 export function checkComputeOptions(args: Arguments): void {
   for (const [name, supported] of Object.entries(SUPPORTED)) {
     const value = args.text(name);
@@ -133,6 +135,7 @@ export function noticePrinter(self: CommandProcess): (notice: string) => void {
  *  @throws option-value, io-… */
 export async function promptOf(
   args: Arguments,
+  self: CommandProcess,
 ): Promise<{ text: string; ids: null } | { text: null; ids: number[] }> {
   const given = ['prompt', 'prompt-ids', 'file'].filter((name) => args.has(name));
   if (given.length !== 1) {
@@ -146,7 +149,7 @@ export async function promptOf(
   if (ids !== undefined) return { text: null, ids: parseIds(ids, '--prompt-ids') };
   const file = args.text('file');
   if (file === undefined) return { text: args.text('prompt') ?? '', ids: null };
-  return { text: (await readText(file)).replace(/\r?\n$/, ''), ids: null };
+  return { text: (await readText(file, self)).replace(/\r?\n$/, ''), ids: null };
 }
 
 /** Comma- or space-separated token ids; brackets around them are allowed. @throws option-value */
@@ -166,14 +169,43 @@ export function parseIds(text: string, where: string): number[] {
   });
 }
 
-async function readText(path: string): Promise<string> {
-  if (path === '-') return decodeText(await readStdin(), 'stdin');
-  const file = await openFile(path);
-  try {
-    return decodeText(await file.read(0, file.size), path);
-  } finally {
-    await file.close();
+/** The text of a file, a pipe or, for `-`, standard input. @throws io-…, text-encoding, aborted */
+async function readText(path: string, self: CommandProcess): Promise<string> {
+  const [file, input] =
+    path === '-' ? ['stdin', self.input()] : [path, readPath(path, self.signal)];
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of input) {
+    size += chunk.length;
+    if (size > MAX_PROMPT_BYTES) throw promptTooLong(file);
+    chunks.push(chunk);
   }
+  expectNotInterrupted(self);
+  const bytes = new Uint8Array(size);
+  chunks.reduce((start, chunk) => {
+    bytes.set(chunk, start);
+    return start + chunk.length;
+  }, 0);
+  return decodeText(bytes, file);
+}
+
+function promptTooLong(file: string): BaichuanError {
+  return new BaichuanError('io-failed', {
+    file,
+    what: `The prompt has more than ${MAX_PROMPT_BYTES} bytes.`,
+    fix: 'Give a shorter prompt.',
+    expected: MAX_PROMPT_BYTES,
+  });
+}
+
+/** Goes on unless the user stopped the command.
+ *  @throws aborted after Ctrl-C or a termination signal */
+export function expectNotInterrupted({ signal }: CommandProcess): void {
+  if (!signal.aborted) return;
+  throw new BaichuanError('aborted', {
+    what: 'The command was interrupted.',
+    fix: 'Run it again to finish.',
+  });
 }
 
 /** UTF-8, or an error instead of replacement characters. @throws text-encoding */

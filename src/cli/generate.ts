@@ -52,7 +52,12 @@ export const generateCommand: Command = {
       help: 'above 1, tokens that occurred get less likely',
     },
     { name: 'seed', value: 'N', help: 'of the random numbers; the same tokens on every runtime' },
-    { name: 'stop', value: 'TEXT', repeated: true, help: 'end before this text; may be repeated' },
+    {
+      name: 'stop',
+      value: 'TEXT',
+      repeated: true,
+      help: 'end before this text; several may follow',
+    },
     { name: 'greedy', help: 'the likeliest token every time, whatever the model says' },
     {
       name: 'logprobs',
@@ -66,8 +71,8 @@ export const generateCommand: Command = {
 };
 
 async function runGenerate(args: Arguments, self: CommandProcess): Promise<number> {
-  expectNoWords(args, 'Give the prompt with --prompt TEXT.');
-  const prompt = await promptOf(args);
+  if (!args.has('stop')) expectNoWords(args, 'Give the prompt with --prompt TEXT.');
+  const prompt = await promptOf(args, self);
   const options = generationOptions(args, self);
   checkOptions(options);
   const start = performance.now();
@@ -92,8 +97,10 @@ async function printEvents(
   self: CommandProcess,
 ): Promise<void> {
   let separator = '';
+  let started = false;
   try {
     for await (const { text, tokenIds, logprobs } of events) {
+      started = true;
       if (text !== null) await self.print(text);
       for (const id of text === null ? tokenIds : []) {
         await self.print(`${separator}${id}`);
@@ -102,7 +109,7 @@ async function printEvents(
       for (const token of logprobs ?? []) self.printError(`${describeToken(token, tokenizer)}\n`);
     }
   } finally {
-    await self.print('\n');
+    if (started) await self.print('\n');
   }
 }
 
@@ -173,7 +180,7 @@ function generationOptions(args: Arguments, self: CommandProcess): GenerateOptio
     minP: args.number('min-p'),
     repetitionPenalty: args.number('repetition-penalty'),
     seed: args.number('seed'),
-    stopStrings: args.has('stop') ? args.texts('stop') : undefined,
+    stopStrings: args.has('stop') ? [...args.texts('stop'), ...args.words] : undefined,
     greedy: args.has('greedy') ? true : undefined,
     logprobs: args.number('logprobs'),
     signal: self.signal,

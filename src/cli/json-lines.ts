@@ -2,6 +2,7 @@
 
 import { BaichuanError, quote } from '../index.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
+import { expectNotInterrupted } from './command.ts';
 import type { OptionSpec } from './options.ts';
 
 export const JSONL_OPTION: OptionSpec = {
@@ -23,7 +24,7 @@ export async function mapLines(
   const takeLine = async (line: string) => {
     number += 1;
     if (line.trim() === '') return;
-    if (self.signal.aborted) throw interrupted();
+    expectNotInterrupted(self);
     output += `${map(line, number)}\n`;
     if (output.length < WRITE_UNITS) return;
     await self.print(output);
@@ -35,6 +36,7 @@ export async function mapLines(
       pending = lines.pop() ?? '';
       for (const line of lines) await takeLine(line);
     }
+    expectNotInterrupted(self);
     await takeLine(pending + decode(decoder, undefined, number));
   } finally {
     await self.print(output);
@@ -68,11 +70,4 @@ function decode(decoder: TextDecoder, bytes: Uint8Array | undefined, number: num
   } catch (cause) {
     throw inputFault(number + 1, 'or soon after it, the bytes are not UTF-8', cause);
   }
-}
-
-function interrupted(): BaichuanError {
-  return new BaichuanError('aborted', {
-    what: 'The command was interrupted.',
-    fix: 'Run it again to finish.',
-  });
 }

@@ -103,7 +103,10 @@ function unknownOption(raw: string, specs: readonly OptionSpec[]): BaichuanError
   const [nearest] = specs
     .map(({ name }) => ({ name, distance: editDistance(wanted, name) }))
     .sort((a, b) => a.distance - b.distance);
-  const close = nearest !== undefined && nearest.distance <= Math.max(2, wanted.length / 3);
+  const close =
+    wanted.length > 2 &&
+    nearest !== undefined &&
+    nearest.distance <= Math.max(2, wanted.length / 3);
   return new BaichuanError('option-unknown', {
     where: quote(raw).slice(1, -1),
     what: 'This command has no such option.',

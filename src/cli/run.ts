@@ -32,12 +32,10 @@ export async function runCommandLine(
   try {
     return await dispatch(args, self);
   } catch (error) {
-    if (!(error instanceof BaichuanError)) return reportDefect(error, self);
-    const interrupted = error.code === 'aborted';
-    const text = interrupted ? 'interrupted' : error.message;
-    const json = () => JSON.stringify({ error });
-    self.printError(`${asJson ? json() : text}\n`);
-    return error.exitCode;
+    const shown = error instanceof BaichuanError ? inOptions(error) : defect(error);
+    const text = shown.code === 'aborted' ? 'interrupted' : shown.message;
+    self.printError(`${asJson ? JSON.stringify({ error: shown }) : text}\n`);
+    return shown.exitCode;
   }
 }
 
@@ -83,11 +81,41 @@ function unknownCommand(name: string): BaichuanError {
   });
 }
 
+/** Options of the library by their names on the command line. */
+const OPTION_NAMES = new Map([
+  ['stopStrings', '--stop'],
+  ...['maxNewTokens', 'temperature', 'topK', 'topP', 'minP', 'repetitionPenalty', 'seed'].map(
+    dashed,
+  ),
+  ...['logprobs', 'contextLength', 'greedy'].map(dashed),
+]);
+
+function dashed(name: string): [string, string] {
+  return [name, `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`];
+}
+
+/** The same error, with options called as they are written here. */
+function inOptions(error: BaichuanError): BaichuanError {
+  if (!['generation-option', 'context-length', 'option-value'].includes(error.code)) return error;
+  const rename = (text: string) =>
+    text.replace(/(?<![-\w])[a-zA-Z]+\b/g, (word) => OPTION_NAMES.get(word) ?? word);
+  const where = error.where === undefined ? undefined : rename(error.where);
+  const fix = rename(error.fix);
+  return new BaichuanError(error.code, {
+    ...error,
+    cause: error.cause,
+    what: error.what,
+    where,
+    fix,
+  });
+}
+
 /** Anything but a `BaichuanError` is a fault of this program. */
-function reportDefect(error: unknown, self: CommandProcess): number {
-  const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  self.printError(
-    `internal-error: this is a defect of baichuan-ts; please report it.\n${details}\n`,
-  );
-  return EXIT_CODES.check;
+function defect(error: unknown): BaichuanError {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new BaichuanError('internal-error', {
+    what: `This is a defect of baichuan-ts.\n${stack}\n`,
+    fix: 'Please report it with the command that you ran.',
+    cause: error,
+  });
 }

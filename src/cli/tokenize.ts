@@ -53,7 +53,7 @@ async function runTokenize(args: Arguments, self: CommandProcess): Promise<numbe
       return JSON.stringify(tokenizer.encode(text, options));
     });
   }
-  const { text } = await promptOf(args);
+  const { text } = await promptOf(args, self);
   const tokenizer = await tokenizerOf(args);
   const pieces = tokenizer.encodePieces(text ?? '', options);
   const ids = pieces.map(({ id }) => id);

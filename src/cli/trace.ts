@@ -6,6 +6,7 @@ import { createFile } from '../platform/node.ts';
 import {
   COMPUTE_OPTIONS,
   type Command,
+  expectNotInterrupted,
   JSON_OPTION,
   loadModel,
   MODEL_OPTION,
@@ -35,7 +36,7 @@ export const traceCommand: Command = {
       name: 'taps',
       value: 'PATTERN',
       repeated: true,
-      help: 'only these names, * for any characters; may be repeated',
+      help: 'only these names, * for any characters; several may follow',
     },
     ...COMPUTE_OPTIONS,
     JSON_OPTION,
@@ -48,7 +49,7 @@ async function runTrace(args: Arguments, self: CommandProcess): Promise<number> 
   if (!args.has('taps')) expectNoWords(args, 'Give the prompt with --prompt TEXT.');
   const out = args.text('out');
   if (out === undefined || out === '') throw missingOut();
-  const prompt = await promptOf(args);
+  const prompt = await promptOf(args, self);
   await using model = await loadModel(args, self, { needsTokenizer: prompt.ids === null });
   const ids = prompt.ids ?? (await model.tokenizer()).encode(prompt.text);
   // The file is created before the work, so that a path that cannot be written costs nothing.
@@ -57,6 +58,7 @@ async function runTrace(args: Arguments, self: CommandProcess): Promise<number> 
     const trace = await model.trace(ids, { taps, signal: self.signal });
     const { tensors, metadata } = traceTensorsToWrite(model, trace, taps);
     await writeSafetensors(file, tensors, metadata);
+    expectNotInterrupted(self);
     await file.commit();
     const result = { out, tensors: tensors.length, input_ids: ids };
     const line = args.has('json')

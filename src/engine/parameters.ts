@@ -42,7 +42,8 @@ export function checkParameters(config: BaichuanConfig, checkpoint: Checkpoint):
 }
 
 /** Reads every parameter into the layout of a kernel set.
- *  @param options.onNotice told once about NaN or infinite weights @throws aborted, model-dtype, io-… */
+ *  @param options.onNotice told once about NaN or infinite weights
+ *  @throws aborted, model-dtype, io-… */
 export async function readWeights(
   { config, checkpoint }: { config: BaichuanConfig; checkpoint: Checkpoint },
   kernels: Kernels,

@@ -10,7 +10,8 @@ export function macrotask(): Promise<void> {
   });
 }
 
-/** @throws aborted when the signal says so, with its reason as cause */
+/** Goes on unless the caller stopped the work.
+ *  @throws aborted when the signal says so, with its reason as cause */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted !== true) return;
   throw new BaichuanError('aborted', {

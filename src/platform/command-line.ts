@@ -1,8 +1,11 @@
 /** The process around a command: arguments cut into tokens, streams, signals. Node, Deno and
  *  Bun. */
 
+import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
+import { ioError, printablePath } from './node-errors.ts';
 
 /** How one option is written. */
 export interface OptionSyntax {
@@ -52,7 +55,7 @@ export interface CommandProcess {
   print(text: string): Promise<void>;
   /** Writes to standard error. */
   printError(text: string): void;
-  /** Standard input as UTF-8 text, piece by piece. */
+  /** The bytes of standard input, piece by piece; ends early when the signal fires. */
   input(): AsyncIterable<Uint8Array>;
 }
 
@@ -80,8 +83,35 @@ export function thisProcess(): CommandProcess {
     printError: (text) => {
       process.stderr.write(text);
     },
-    input: () => process.stdin,
+    input: () => untilAborted(process.stdin, controller.signal),
   };
+}
+
+/** The bytes of a file, a pipe or a device, piece by piece; ends early when the signal fires.
+ *  @throws io-… */
+export async function* readPath(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  try {
+    yield* untilAborted(createReadStream(path), signal);
+  } catch (cause) {
+    throw ioError(cause, { file: printablePath(path), action: 'read it' });
+  }
+}
+
+/** A stream that nobody waits for once the signal has fired: an idle pipe would never end. */
+async function* untilAborted(stream: Readable, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const stop = () => {
+    stream.destroy();
+  };
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    for await (const chunk of stream) yield chunk;
+  } catch (error) {
+    // Destroying a stream that is being read is an error of its own.
+    if (!signal.aborted) throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 /** Runs a command and makes its result the exit code of the process.
