@@ -4,12 +4,20 @@
 import { readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { CONVENTIONS } from './support/architecture/convention-samples.ts';
 import { areaOf, findCycles, importRule, reExportedBy } from './support/architecture/imports.ts';
-import { orphanSpecs, strangersAtTop, unpairedKernels } from './support/architecture/layout.ts';
+import {
+  misnamedSources,
+  orphanSpecs,
+  strangersAtTop,
+  strayInSpec,
+  unpairedKernels,
+} from './support/architecture/layout.ts';
 import { RULES, type Scope } from './support/architecture/samples.ts';
 import {
   commentsOf,
   importsOf,
+  listFiles,
   parse,
   ROOT,
   readSources,
@@ -36,7 +44,7 @@ const SCOPES: Record<Scope, Source[]> = {
 
 const spec = suite('architecture');
 
-for (const { name, rule, scope, bad, good } of RULES) {
+for (const { name, rule, scope, bad, good } of [...RULES, ...CONVENTIONS]) {
   const files = SCOPES[scope];
   spec(`law: ${name}`, () => {
     assert.ok(files.length > 0, 'there are files to judge');
@@ -105,6 +113,40 @@ spec('error: a spec without its source is found', () => {
   const kept = ['spec/kernels/widen.spec.ts', 'spec/layers/rope.spec.ts', 'spec/errors.spec.ts'];
   const orphans = ['spec/layers/alibi.spec.ts', 'spec/rope/rope.spec.ts', 'spec/model/x.spec.ts'];
   assert.equal(orphanSpecs([...kept, ...orphans], sources), orphans);
+});
+
+spec('law: src/ holds TypeScript files with kebab-case names', () => {
+  assert.equal(misnamedSources(listFiles('src')), []);
+});
+
+spec('error: another kind of file or name in src/ is found', () => {
+  const kept = ['src/a.ts', 'src/utf-8.ts', 'src/math/exp32.ts', 'src/k/binary.generated.ts'];
+  const bad = [
+    ...['src/Tensor.ts', 'src/kvCache.ts', 'src/kv_cache.ts', 'src/-a.ts', 'src/a--b.ts'],
+    ...['src/Layers/mlp.ts', 'src/notes.md', 'src/a.js', 'src/a.mts', 'src/a.d.ts', 'src/a.tsx'],
+  ];
+  assert.equal(misnamedSources([...kept, ...bad]), bad);
+});
+
+spec('law: every file in spec/ is a spec, or serves one', () => {
+  assert.equal(strayInSpec(listFiles('spec'), specs), []);
+});
+
+spec('error: a file in spec/ that nothing runs is found', () => {
+  const importing = (path: string, ...targets: string[]) =>
+    parse(path, targets.map((target) => `import '${target}';`).join('\n'));
+  const sources = [
+    importing('spec/a.spec.ts', './support/one.ts', '../src/config.ts'),
+    importing('spec/support/one.ts', './two.ts'),
+    importing('spec/support/two.ts', './one.ts'),
+    importing('spec/support/three.ts', './four.ts', './one.ts'),
+    importing('spec/foo.test.ts', './support/four.ts'),
+  ];
+  const kept = ['spec/a.spec.ts', 'spec/runtimes/bits.ts', 'spec/support/one.ts'];
+  const strays = ['spec/foo.test.ts', 'spec/support/three.ts', 'spec/support/four.ts'];
+  const others = ['spec/notes.md', 'spec/b.spec.mts'];
+  const files = [...kept, 'spec/support/two.ts', ...strays, ...others];
+  assert.equal(strayInSpec(files, sources), [...strays, ...others]);
 });
 
 const kernels = assembly.filter(({ path }) => path !== 'assembly/index.ts');

@@ -100,28 +100,28 @@ export function takeNumber(fields: JsonFields, key: string, range: Range): numbe
   throw unexpected(fields, key, `a number from ${range.min} to ${range.max}`, fields.code);
 }
 
-/** @throws the fields' code */
+/** A field that must be true or false. @throws the fields' code */
 export function takeBoolean(fields: JsonFields, key: string): boolean {
   const value = takeValue(fields, key);
   if (typeof value === 'boolean') return value;
   throw unexpected(fields, key, 'true or false', fields.code);
 }
 
-/** @throws the fields' code */
+/** A field that must be a string. @throws the fields' code */
 export function takeString(fields: JsonFields, key: string): string {
   const value = takeValue(fields, key);
   if (typeof value === 'string') return value;
   throw unexpected(fields, key, 'a string', fields.code);
 }
 
-/** @throws the fields' code */
+/** A field that must be an array. @throws the fields' code */
 export function takeArray(fields: JsonFields, key: string): JsonValue[] {
   const value = takeValue(fields, key);
   if (Array.isArray(value)) return value;
   throw unexpected(fields, key, 'an array', fields.code);
 }
 
-/** @throws the fields' code */
+/** A field that must be an object. @throws the fields' code */
 export function takeObject(fields: JsonFields, key: string): JsonFields {
   const value = takeValue(fields, key);
   if (value instanceof Map) return { ...fields, object: value, path: [...fields.path, key] };

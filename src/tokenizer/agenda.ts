@@ -33,12 +33,14 @@ const POSITION_SPAN = 2 ** 31;
 const NONE = -1;
 const FIRST_CAPACITY = 64;
 
-/** @param rankCount ranks are 0 … rankCount − 1 */
+/** The last entry of every rank: none yet.
+ *  @param rankCount ranks are 0 … rankCount − 1 */
 export function makeTails(rankCount: number): Int32Array {
   return new Int32Array(rankCount).fill(NONE);
 }
 
-/** @param tails from `makeTails`; one agenda at a time may use them */
+/** An agenda without entries.
+ *  @param tails from `makeTails`; one agenda at a time may use them */
 export function makeAgenda(tails: Int32Array): Agenda {
   return {
     keys: new Float64Array(FIRST_CAPACITY),
@@ -51,10 +53,12 @@ export function makeAgenda(tails: Int32Array): Agenda {
   };
 }
 
+/** The rank of a key, rank · 2³¹ + position. */
 export function rankOf(key: number): number {
   return Math.floor(key / POSITION_SPAN);
 }
 
+/** The position of a key, rank · 2³¹ + position. */
 export function positionOf(key: number): number {
   return key - rankOf(key) * POSITION_SPAN;
 }

@@ -70,7 +70,8 @@ export function makeStreamDecoder(rules: DecodeRules, options: DecodeOptions): S
   };
 }
 
-/** @throws token-id unless `id` is an integer from 0 to V − 1 */
+/** Refuses an id that is no token.
+ *  @throws token-id unless `id` is an integer from 0 to V − 1 */
 export function checkTokenId(id: number, vocabSize: number): void {
   if (Number.isInteger(id) && id >= 0 && id < vocabSize) return;
   throw new BaichuanError('token-id', {

@@ -29,7 +29,7 @@ export interface EncodeRules extends SegmentRules {
 /** Receives one token: its id, and where it starts and ends in the normalized text. */
 type Emit = (id: number, start: number, end: number) => void;
 
-/** @param text any string @returns token ids */
+/** Cuts a text into tokens. @param text any string @returns token ids */
 export function encodeIds(text: string, rules: EncodeRules): number[] {
   const ids: number[] = [];
   const { units } = normalize(text, rules.normalizer, rules.forbidden);
@@ -37,7 +37,8 @@ export function encodeIds(text: string, rules: EncodeRules): number[] {
   return ids;
 }
 
-/** @param text any string @returns tokens with their places in it */
+/** Cuts a text into tokens and says where each came from.
+ *  @param text any string @returns tokens with their places in it */
 export function encodePieces(text: string, rules: EncodeRules): EncodedPiece[] {
   const encoded: EncodedPiece[] = [];
   const { pieces, unkId } = rules.vocabulary;

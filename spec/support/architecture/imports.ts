@@ -1,7 +1,16 @@
 /** Who may import whom: the table of folders, cycles, and what only the platform may name. */
 
 import ts from 'typescript';
-import { at, type Import, importsOf, type Rule, readSources, type Source, walk } from './source.ts';
+import {
+  at,
+  type Import,
+  importsOf,
+  nodeRule,
+  type Rule,
+  readSources,
+  type Source,
+  walk,
+} from './source.ts';
 
 /** What the files of an area may import besides their own area. */
 interface Area {
@@ -117,6 +126,16 @@ export const importExtensions: Rule = (source) =>
     .filter(({ target, specifier }) => target !== undefined && !specifier.endsWith('.ts'))
     .map(({ node, specifier }) => at(source, node, `${specifier} does not end in .ts`));
 
+/** What is imported stands there as text, for the table, for bundlers and for readers. */
+export const literalImports: Rule = nodeRule((node) => {
+  if (!ts.isCallExpression(node) || node.expression.kind !== ts.SyntaxKind.ImportKeyword) {
+    return undefined;
+  }
+  const [specifier] = node.arguments;
+  if (specifier !== undefined && ts.isStringLiteralLike(specifier)) return undefined;
+  return `${node.getText()} is a computed import`;
+});
+
 /** Benches use the public surface and the kernels. */
 export const benchImports: Rule = (source) =>
   importsOf(source)
@@ -160,11 +179,18 @@ export const platformNames: Rule = (source) => {
     .filter(({ specifier }) => specifier.startsWith('node:'))
     .map(({ node, specifier }) => at(source, node, `only src/platform/ may name ${specifier}`));
   walk(source.tree, (node) => {
+    if (isGlobalValue(node)) found.push(at(source, node, 'globalThis may name a runtime unseen'));
     if (!ts.isIdentifier(node) || !forbidden.has(node.text) || isMemberName(node)) return;
     found.push(at(source, node, `only src/platform/ may name ${node.text}`));
   });
   return found;
 };
+
+/** Whether the global object is taken whole, or a member of it by a text: `globalThis['fetch']`. */
+function isGlobalValue(node: ts.Node): boolean {
+  if (!ts.isIdentifier(node) || node.text !== 'globalThis') return false;
+  return !ts.isPropertyAccessExpression(node.parent) && !isMemberName(node);
+}
 
 /** Whether an identifier names a member of some object, other than of the global one. */
 function isMemberName(node: ts.Identifier): boolean {

@@ -1,7 +1,7 @@
 /** What of the language the sources use and say: types, exports, comments, arithmetic, names. */
 
 import ts from 'typescript';
-import { at, atOffset, commentsOf, type Rule, walk } from './source.ts';
+import { atOffset, commentsOf, nodeRule, type Rule } from './source.ts';
 
 /** Functions of Math whose result every engine agrees on, bit for bit, and constants. */
 const EXACT_MATH = new Set(
@@ -10,18 +10,6 @@ const EXACT_MATH = new Set(
     'E LN10 LN2 LOG10E LOG2E PI SQRT1_2 SQRT2'
   ).split(' '),
 );
-
-/** A rule about single nodes: what is wrong with this one, if anything. */
-function nodeRule(judge: (node: ts.Node) => string | undefined): Rule {
-  return (source) => {
-    const found: string[] = [];
-    walk(source.tree, (node) => {
-      const text = judge(node);
-      if (text !== undefined) found.push(at(source, node, text));
-    });
-    return found;
-  };
-}
 
 export const noAny: Rule = nodeRule((node) =>
   node.kind === ts.SyntaxKind.AnyKeyword ? 'the type any' : undefined,

@@ -1,7 +1,7 @@
 /** Where files lie: the top level, specs beside their sources, kernels beside their mirrors. */
 
 import ts from 'typescript';
-import type { Source } from './source.ts';
+import { importsOf, type Source } from './source.ts';
 
 const TOP_LEVEL = new Set([
   ...['package.json', 'package-lock.json', 'tsconfig.json', 'asconfig.json', 'biome.json'],
@@ -18,6 +18,35 @@ export function strangersAtTop(names: string[]): string[] {
     (name) =>
       !TOP_LEVEL.has(name) && !name.startsWith('.') && !/^README(\.[\w-]+)?\.md$/.test(name),
   );
+}
+
+/** Files in src/ that are no TypeScript, or whose name or folder is not kebab-case.
+ *  @param files every file in src/, whatever it is */
+export function misnamedSources(files: string[]): string[] {
+  const KEBAB = '[a-z0-9]+(-[a-z0-9]+)*';
+  const name = new RegExp(`^src/(${KEBAB}/)*${KEBAB}(\\.generated)?\\.ts$`);
+  return files.filter((file) => !name.test(file));
+}
+
+/** Files that are run by themselves, by another script than that of the specs. */
+const OTHER_ENTRIES = ['spec/runtimes/bits.ts'];
+
+/** Files in spec/ that are no specs and that no spec imports, by whatever way: nothing runs them.
+ *  @param files every file in spec/, whatever it is @param sources those that may import */
+export function strayInSpec(files: string[], sources: Source[]): string[] {
+  const targets = new Map(sources.map((source) => [source.path, targetsOf(source)]));
+  const reached = new Set(OTHER_ENTRIES);
+  const queue = files.filter((file) => file.endsWith('.spec.ts'));
+  for (const file of queue) {
+    if (reached.has(file)) continue;
+    reached.add(file);
+    queue.push(...(targets.get(file) ?? []));
+  }
+  return files.filter((file) => !reached.has(file));
+}
+
+function targetsOf(source: Source): string[] {
+  return importsOf(source).flatMap(({ target }) => target ?? []);
 }
 
 /** Specs without the source they are named after.

@@ -1,6 +1,12 @@
 /** The rules about single files, each with texts that break it and texts that only seem to. */
 
-import { benchImports, importExtensions, importTable, platformNames } from './imports.ts';
+import {
+  benchImports,
+  importExtensions,
+  importTable,
+  literalImports,
+  platformNames,
+} from './imports.ts';
 import * as language from './language.ts';
 import * as sizes from './sizes.ts';
 import type { Rule } from './source.ts';
@@ -24,7 +30,7 @@ const FILE = 'src/model/sample.ts';
 const lines = (count: number, line = 'x;') => `${line}\n`.repeat(count);
 const loops = (depth: number) => `${'for (;;) '.repeat(depth)};`;
 
-/** Every rule about single files. */
+/** Rules about single files; those of conventions.ts stand in convention-samples.ts. */
 export const RULES: RuleCase[] = [
   {
     name: 'imports follow the table of folders',
@@ -86,13 +92,31 @@ export const RULES: RuleCase[] = [
       [FILE, `const page = await fetch(url);`],
       [FILE, `globalThis.fetch(url);`],
       [FILE, `const all = process.env;`],
+      [FILE, `globalThis['fetch'](url);`],
+      [FILE, `const name = 'fet' + 'ch'; globalThis[name](url);`],
+      [FILE, `const { ...all } = globalThis;`],
+      [FILE, `const everything = globalThis;`],
+      ['src/cli/main.ts', `globalThis['process'].exit();`],
     ],
     good: [
       ['src/platform/node.ts', `import 'node:fs'; fetch(url); Deno.args; process.exit();`],
       ['src/cli/main.ts', `process.exitCode = 1;`],
+      [FILE, `globalThis.performance.now(); const text = 'globalThis';`],
       [FILE, `source.fetch(); const x = { window: 1 }; interface Y { fetch(): void }`],
       [FILE, `/** Unlike fetch or Deno. */ const text = 'window';`],
     ],
+  },
+  {
+    name: 'what is imported stands there as text',
+    rule: literalImports,
+    scope: 'src',
+    bad: [
+      [FILE, `await import(name);`],
+      [FILE, `await import(\`./\${name}.ts\`);`],
+      [FILE, `await import('./' + 'a.ts');`],
+      ['src/platform/node.ts', `await import(String('node:fs'));`],
+    ],
+    good: [[FILE, `await import('./a.ts'); let x: import('./a.ts').A; import './a.ts';`]],
   },
   {
     name: 'relative imports end in .ts',

@@ -24,16 +24,21 @@ export function parse(filePath: string, text: string): Source {
   return { path: filePath, text, tree };
 }
 
-/** Every TypeScript and JavaScript file below a folder, but those that a script generates. */
-export function readSources(folder: string): Source[] {
+/** Every file below a folder, whatever it is, but those that a script generates. */
+export function listFiles(folder: string): string[] {
   const absolute = path.join(ROOT, folder);
   if (!existsSync(absolute)) return [];
   return readdirSync(absolute, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|mjs)$/.test(entry.name))
-    .filter((entry) => !entry.name.endsWith('.generated.ts'))
+    .filter((entry) => !entry.isDirectory() && !entry.name.endsWith('.generated.ts'))
     .map((entry) => path.relative(ROOT, path.join(entry.parentPath, entry.name)))
     .map((file) => file.split(path.sep).join('/'))
-    .sort()
+    .sort();
+}
+
+/** Every TypeScript and JavaScript file below a folder, but those that a script generates. */
+export function readSources(folder: string): Source[] {
+  return listFiles(folder)
+    .filter((file) => /\.(ts|mjs)$/.test(file))
     .map((file) => parse(file, readFileSync(path.join(ROOT, file), 'utf8')));
 }
 
@@ -41,6 +46,18 @@ export function readSources(folder: string): Source[] {
 export function walk(node: ts.Node, visit: (node: ts.Node) => void): void {
   visit(node);
   ts.forEachChild(node, (child) => walk(child, visit));
+}
+
+/** A rule about single nodes: what is wrong with this one, if anything. */
+export function nodeRule(judge: (node: ts.Node) => string | undefined): Rule {
+  return (source) => {
+    const found: string[] = [];
+    walk(source.tree, (node) => {
+      const text = judge(node);
+      if (text !== undefined) found.push(at(source, node, text));
+    });
+    return found;
+  };
 }
 
 /** A finding at a node. */
