@@ -7,7 +7,7 @@
  *  parts are a word or less.
  *  Source: google/sentencepiece, src/bpe_model.cc at v0.1.97, Model::SampleEncode. */
 import { type Agenda, makeAgenda, pop, positionOf, push, rankOf } from './agenda.ts';
-import { APART, findMerge, type MergeTable, NO_SYMBOL, TOGETHER } from './merge-table.ts';
+import { APART, findMerge, type MergeTable, TOGETHER } from './merge-table.ts';
 import { longestPrefix, type PrefixTrie } from './prefix-trie.ts';
 
 /** What segmentation needs from the vocabulary. */
@@ -37,7 +37,8 @@ interface Part {
   previous: Int32Array;
   next: Int32Array;
   agenda: Agenda;
-  /** How each unused piece was put together last: it is split so in the end. */
+  /** How each unused piece is put together: it is split so in the end. Always the same way: until
+   *  a merge reaches across its ends, the merges inside are those of its text alone. */
   origins: Map<number, Origin>;
 }
 
@@ -85,9 +86,9 @@ function characterLength(units: Uint16Array, at: number): number {
 }
 
 function characterSymbol(units: Uint16Array, at: number, merges: MergeTable): number {
-  if (characterLength(units, at) === 1) return merges.basicSymbols[units[at]];
+  if (characterLength(units, at) === 1) return merges.symbols[units[at]];
   const codePoint = (units[at] - 0xd800) * 0x400 + (units[at + 1] - 0xdc00) + 0x10000;
-  return merges.astralSymbols.get(codePoint) ?? NO_SYMBOL;
+  return merges.symbols[codePoint];
 }
 
 /** Adds a symbol, unless no piece has it beside the last one: then the part ends before it. */
@@ -98,8 +99,7 @@ function append(part: Part, symbol: number, start: number): boolean {
   part.starts[length] = start;
   if (length > 0) {
     setCandidate(part, length - 1, length);
-    // An unused piece is split as it was put together last in the whole text: then no part ends.
-    if (part.candidates[length - 1] === APART && !part.rules.merges.hasUnused) return false;
+    if (part.candidates[length - 1] === APART) return false;
   }
   part.length++;
   return true;

@@ -23,48 +23,30 @@ export const TOGETHER = -1;
 export const NO_SYMBOL = -1;
 
 export interface MergeTable {
-  /** Symbol by UTF-16 code unit, `NO_SYMBOL` where there is none. */
-  basicSymbols: Int32Array;
-  /** Symbol by code point above U+FFFF. */
-  astralSymbols: ReadonlyMap<number, number>;
+  /** `[0x110000]`: symbol by code point, `NO_SYMBOL` where there is none. */
+  symbols: Int32Array;
   /** Merge order by id: 0 merges first; equal scores have equal ranks. */
   ranks: Int32Array;
   /** Working space of the agenda, by rank. */
   tails: Int32Array;
-  /** True when some piece is `unused`: it merges, and is split again in the end. */
-  hasUnused: boolean;
   /** Merged piece, or `TOGETHER`, by two symbols. */
   pairs: PairMap;
 }
 
 /** The most work that cutting all pieces may take: the sum of their squared lengths. The published
  *  vocabulary takes under 2²². */
-const MAX_CUT_WORK = 2 ** 26;
+const MAX_CUT_WORK = 2 ** 23;
 
-/** @throws tokenizer-limit */
+/** Prepares the merges of a vocabulary: which two symbols make which, and at what rank.
+ *  @throws tokenizer-limit */
 export function makeMergeTable(vocabulary: Vocabulary, file: string | undefined): MergeTable {
-  const { pieces, types } = vocabulary;
-  const mergeable = new Map<string, number>();
-  pieces.forEach((piece, id) => {
-    if (types[id] === 'normal' || types[id] === 'unused') mergeable.set(piece, id);
-  });
-  expectCutWork(mergeable.keys(), file);
-  const symbols = numberSymbols(mergeable, pieces.length);
-  const pairs = cutPieces(mergeable, symbols);
-  const basicSymbols = new Int32Array(0x10000).fill(NO_SYMBOL);
-  const astralSymbols = new Map<number, number>();
-  for (const [text, symbol] of symbols) {
-    const codePoint = text.codePointAt(0) ?? 0;
-    if (text.length === 1) basicSymbols[codePoint] = symbol;
-    else if (text.length === 2 && codePoint > 0xffff) astralSymbols.set(codePoint, symbol);
-  }
+  expectCutWork(vocabulary, file);
+  const symbols = numberSymbols(vocabulary);
   return {
-    basicSymbols,
-    astralSymbols,
+    symbols,
     ranks: rankScores(vocabulary),
-    tails: makeTails(pieces.length),
-    hasUnused: types.includes('unused'),
-    pairs,
+    tails: makeTails(vocabulary.pieces.length),
+    pairs: cutPieces(vocabulary, symbols),
   };
 }
 
@@ -74,9 +56,15 @@ export function findMerge(table: MergeTable, left: number, right: number): numbe
   return findPair(table.pairs, left, right, APART);
 }
 
-function expectCutWork(pieces: Iterable<string>, file: string | undefined): void {
+function isMergeable({ types }: Vocabulary, id: number): boolean {
+  return types[id] === 'normal' || types[id] === 'unused';
+}
+
+function expectCutWork(vocabulary: Vocabulary, file: string | undefined): void {
   let work = 0;
-  for (const piece of pieces) work += piece.length * piece.length;
+  vocabulary.pieces.forEach((piece, id) => {
+    if (isMergeable(vocabulary, id)) work += piece.length * piece.length;
+  });
   if (work <= MAX_CUT_WORK) return;
   throw new BaichuanError('tokenizer-limit', {
     file,
@@ -88,50 +76,106 @@ function expectCutWork(pieces: Iterable<string>, file: string | undefined): void
   });
 }
 
-/** The mergeable pieces and, from `firstFree` on, the characters that only occur inside them. */
-function numberSymbols(
-  mergeable: ReadonlyMap<string, number>,
-  firstFree: number,
-): Map<string, number> {
-  const symbols = new Map(mergeable);
-  let next = firstFree;
-  for (const piece of mergeable.keys()) {
+/** By code point: the mergeable pieces of one character and, from V on, the characters that only
+ *  occur inside mergeable pieces. */
+function numberSymbols(vocabulary: Vocabulary): Int32Array {
+  const { pieces } = vocabulary;
+  const symbols = new Int32Array(0x110000).fill(NO_SYMBOL);
+  pieces.forEach((piece, id) => {
+    const codePoint = piece.codePointAt(0) ?? 0;
+    const isCharacter = piece.length === (codePoint > 0xffff ? 2 : 1);
+    if (isCharacter && isMergeable(vocabulary, id)) symbols[codePoint] = id;
+  });
+  let next = pieces.length;
+  pieces.forEach((piece, id) => {
+    if (!isMergeable(vocabulary, id)) return;
     for (const character of piece) {
-      if (symbols.has(character)) continue;
-      symbols.set(character, next);
+      const codePoint = character.codePointAt(0) ?? 0;
+      if (symbols[codePoint] !== NO_SYMBOL) continue;
+      symbols[codePoint] = next;
       next++;
     }
-  }
+  });
   return symbols;
 }
 
-function cutPieces(
-  mergeable: ReadonlyMap<string, number>,
-  symbols: ReadonlyMap<string, number>,
-): PairMap {
+function cutPieces(vocabulary: Vocabulary, symbols: Int32Array): PairMap {
+  const { pieces } = vocabulary;
   const pairs = makePairMap();
+  const filter = makeFilter(vocabulary);
   // Pairs that merge are entered first: a later TOGETHER leaves them as they are.
-  for (const [piece, id] of mergeable) {
+  pieces.forEach((piece, id) => {
+    if (!isMergeable(vocabulary, id)) return;
+    let hash = 0;
     for (let cut = 1; cut < piece.length; cut++) {
-      const left = symbols.get(piece.slice(0, cut));
-      if (left === undefined) continue;
-      const right = symbols.get(piece.slice(cut));
-      if (right !== undefined) addPair(pairs, left, right, id);
+      hash = nextHash(hash, piece.charCodeAt(cut - 1));
+      // A part of one or two units may be a character that is no piece.
+      if (cut > 2 && filter[hash >>> FILTER_SHIFT] === 0) continue;
+      const left = symbolOf(piece.slice(0, cut), vocabulary, symbols);
+      if (left === NO_SYMBOL) continue;
+      const right = symbolOf(piece.slice(cut), vocabulary, symbols);
+      if (right !== NO_SYMBOL) addPair(pairs, left, right, id);
     }
-  }
-  for (const piece of mergeable.keys()) {
+  });
+  pieces.forEach((piece, id) => {
+    if (!isMergeable(vocabulary, id)) return;
     let previous = NO_SYMBOL;
     for (const character of piece) {
-      const symbol = symbols.get(character) ?? NO_SYMBOL;
+      const symbol = symbols[character.codePointAt(0) ?? 0];
       if (previous !== NO_SYMBOL) addPair(pairs, previous, symbol, TOGETHER);
       previous = symbol;
     }
-  }
+  });
   return pairs;
 }
 
+const FILTER_BITS = 20;
+const FILTER_SHIFT = 32 - FILTER_BITS;
+
+/** 1 at the hash of each mergeable piece: most parts of pieces are ruled out by it. */
+function makeFilter(vocabulary: Vocabulary): Uint8Array {
+  const filter = new Uint8Array(2 ** FILTER_BITS);
+  vocabulary.pieces.forEach((piece, id) => {
+    if (!isMergeable(vocabulary, id)) return;
+    let hash = 0;
+    for (let at = 0; at < piece.length; at++) hash = nextHash(hash, piece.charCodeAt(at));
+    filter[hash >>> FILTER_SHIFT] = 1;
+  });
+  return filter;
+}
+
+/** Multiplicative hashing of a text, unit by unit. */
+function nextHash(hash: number, unit: number): number {
+  return Math.imul(hash ^ unit, 0x9e3779b1);
+}
+
+/** The symbol of a part of a piece: half of a surrogate pair is none. */
+function symbolOf(text: string, vocabulary: Vocabulary, symbols: Int32Array): number {
+  const codePoint = text.codePointAt(0) ?? 0;
+  if (text.length === (codePoint > 0xffff ? 2 : 1)) return symbols[codePoint];
+  const id = vocabulary.ids.get(text);
+  return id !== undefined && isMergeable(vocabulary, id) ? id : NO_SYMBOL;
+}
+
+/** rank(i) = the number of distinct scores above score(i). */
 function rankScores({ scores }: Vocabulary): Int32Array {
-  const descending = Float32Array.from(new Set(scores)).sort().reverse();
-  const rankOf = new Map(Array.from(descending, (score, rank) => [score, rank]));
-  return Int32Array.from(scores, (score) => rankOf.get(score) ?? 0);
+  const rising = scores.slice().sort();
+  let count = 0;
+  for (const score of rising) {
+    if (count > 0 && score === rising[count - 1]) continue;
+    rising[count] = score;
+    count++;
+  }
+  const ranks = new Int32Array(scores.length);
+  for (let id = 0; id < scores.length; id++) {
+    let low = 0;
+    let high = count - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (rising[middle] < scores[id]) low = middle + 1;
+      else high = middle;
+    }
+    ranks[id] = count - 1 - low;
+  }
+  return ranks;
 }

@@ -17,21 +17,23 @@ import {
 } from './protobuf.ts';
 import { decodeUtf8 } from './utf8.ts';
 
-/** One entry of the vocabulary, as the file has it. */
-export interface RawPiece {
-  /** The spelling; undefined when its bytes are not valid UTF-8. */
-  piece: string | undefined;
-  /** Length of the spelling in bytes. */
-  lengthBytes: number;
+/** The entries of the vocabulary, as the file has them, in flat arrays by id. */
+export interface RawPieces {
+  count: number;
+  /** The file. */
+  bytes: Uint8Array;
+  /** First byte of each spelling, which need not be valid UTF-8, and one past the last. */
+  starts: Int32Array;
+  ends: Int32Array;
   /** Log probability or, in BPE, the merge priority: higher merges first. */
-  score: number;
+  scores: Float32Array;
   /** 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. */
-  type: number;
+  types: Int32Array;
 }
 
 /** The settings of a model file under the names of its schema, in camelCase. */
 export interface ModelProto {
-  pieces: RawPiece[];
+  pieces: RawPieces;
   modelType: number;
   byteFallback: boolean;
   treatWhitespaceAsSuffix: boolean;
@@ -53,8 +55,13 @@ export interface ModelProto {
   selfTests: { input: string; expected: string }[];
 }
 
-/** The most pieces that a file may have. */
-export const MAX_PIECES = 2 ** 20;
+/** The most pieces that a file may have: twice as many as the largest published vocabulary. */
+export const MAX_PIECES = 2 ** 18;
+/** The most bytes that the spelling of a piece, or another text but a self test, may have. */
+export const MAX_TEXT_BYTES = 1024;
+/** The most self tests, and the most bytes that they may have together. */
+const MAX_SELF_TESTS = 2 ** 10;
+const MAX_SELF_TEST_BYTES = 2 ** 14;
 
 /** trainer_spec fields that say how the vocabulary was made, not what it means. */
 const TRAINING_ONLY = new Set([
@@ -63,9 +70,10 @@ const TRAINING_ONLY = new Set([
 ]);
 
 /** Reads a whole model file.
- *  @throws protobuf-wire, tokenizer-count, tokenizer-field, tokenizer-special */
+ *  @throws protobuf-wire, tokenizer-count, tokenizer-field, tokenizer-limit, tokenizer-special */
 export function readModelProto(bytes: Uint8Array, file: string | undefined): ModelProto {
-  const model = defaultModel();
+  const model = defaultModel(bytes);
+  const selfTests = { count: 0, byteCount: 0 };
   readFields({ bytes, start: 0, end: bytes.length, file }, (field) => {
     switch (field.number) {
       case 1:
@@ -75,7 +83,10 @@ export function readModelProto(bytes: Uint8Array, file: string | undefined): Mod
       case 3:
         return readFields(bytesValue(field), (inner) => readNormalizerField(model, inner));
       case 4:
-        return readFields(bytesValue(field), (inner) => readSelfTestField(model, inner));
+        return readFields(bytesValue(field), (inner) => {
+          countSelfTest(selfTests, inner);
+          readSelfTestField(model, inner);
+        });
       case 5:
         return readFields(bytesValue(field), (inner) => readDenormalizerField(model, inner));
       default:
@@ -85,9 +96,9 @@ export function readModelProto(bytes: Uint8Array, file: string | undefined): Mod
   return model;
 }
 
-function defaultModel(): ModelProto {
+function defaultModel(bytes: Uint8Array): ModelProto {
   return {
-    pieces: [],
+    pieces: noPieces(bytes),
     modelType: 1,
     byteFallback: false,
     treatWhitespaceAsSuffix: false,
@@ -108,9 +119,22 @@ function defaultModel(): ModelProto {
   };
 }
 
-function addPiece(model: ModelProto, field: WireField): void {
+/** Room for as many pieces as the file can have: each takes two bytes at least. */
+function noPieces(bytes: Uint8Array): RawPieces {
+  const capacity = Math.min(MAX_PIECES, Math.floor(bytes.length / 2));
+  return {
+    count: 0,
+    bytes,
+    starts: new Int32Array(capacity),
+    ends: new Int32Array(capacity),
+    scores: new Float32Array(capacity),
+    types: new Int32Array(capacity),
+  };
+}
+
+function addPiece({ pieces }: ModelProto, field: WireField): void {
   const message = bytesValue(field);
-  if (model.pieces.length === MAX_PIECES) {
+  if (pieces.count === MAX_PIECES) {
     throw new BaichuanError('tokenizer-count', {
       file: message.file,
       where: `byte ${field.byteOffset}`,
@@ -119,24 +143,25 @@ function addPiece(model: ModelProto, field: WireField): void {
       expected: MAX_PIECES,
     });
   }
-  const entry: RawPiece = { piece: '', lengthBytes: 0, score: 0, type: 1 };
-  readFields(message, (inner) => readPieceField(entry, inner));
-  model.pieces.push(entry);
+  pieces.types[pieces.count] = 1;
+  readFields(message, (inner) => readPieceField(pieces, inner));
+  pieces.count++;
 }
 
-function readPieceField(entry: RawPiece, field: WireField): void {
+function readPieceField(pieces: RawPieces, field: WireField): void {
+  const id = pieces.count;
   switch (field.number) {
     case 1: {
-      const { bytes, start, end } = bytesValue(field);
-      entry.piece = decodeUtf8(bytes, start, end);
-      entry.lengthBytes = end - start;
+      const { start, end } = bytesValue(field);
+      pieces.starts[id] = start;
+      pieces.ends[id] = end;
       return;
     }
     case 2:
-      entry.score = floatValue(field);
+      pieces.scores[id] = floatValue(field);
       return;
     case 3:
-      entry.type = int32Value(field);
+      pieces.types[id] = int32Value(field);
       return;
     default:
       throw unknownField('a piece', field);
@@ -212,12 +237,21 @@ function readDenormalizerField(model: ModelProto, field: WireField): void {
   else if (field.number > 6) throw unknownField('denormalizer_spec', field);
 }
 
+/** Before anything of a self test is decoded: each will be encoded when the model is loaded. */
+function countSelfTest(total: { count: number; byteCount: number }, field: WireField): void {
+  total.count++;
+  total.byteCount += lengthOf(field);
+  if (total.count > MAX_SELF_TESTS) throw limitError(field, 'self tests', MAX_SELF_TESTS);
+  if (total.byteCount <= MAX_SELF_TEST_BYTES) return;
+  throw limitError(field, 'bytes of self tests', MAX_SELF_TEST_BYTES);
+}
+
 function readSelfTestField(model: ModelProto, field: WireField): void {
   if (field.number !== 1) throw unknownField('self_test_data', field);
   const sample = { input: '', expected: '' };
   readFields(bytesValue(field), (inner) => {
-    if (inner.number === 1) sample.input = textValue(inner);
-    else if (inner.number === 2) sample.expected = textValue(inner);
+    if (inner.number === 1) sample.input = textValue(inner, MAX_SELF_TEST_BYTES);
+    else if (inner.number === 2) sample.expected = textValue(inner, MAX_SELF_TEST_BYTES);
     else throw unknownField('a self test', inner);
   });
   model.selfTests.push(sample);
@@ -227,8 +261,9 @@ function lengthOf(message: WireMessage): number {
   return message.end - message.start;
 }
 
-function textValue(field: WireField): string {
+function textValue(field: WireField, maxBytes = MAX_TEXT_BYTES): string {
   const { bytes, start, end, file } = bytesValue(field);
+  if (end - start > maxBytes) throw limitError(field, `bytes in field ${field.number}`, maxBytes);
   const text = decodeUtf8(bytes, start, end);
   if (text !== undefined) return text;
   throw new BaichuanError('tokenizer-special', {
@@ -236,6 +271,16 @@ function textValue(field: WireField): string {
     where: `byte ${field.byteOffset}`,
     what: `the text of field ${field.number} is not valid UTF-8.`,
     fix: 'The file is damaged; download it again.',
+  });
+}
+
+function limitError(field: WireField, what: string, limit: number): BaichuanError {
+  return new BaichuanError('tokenizer-limit', {
+    file: field.file,
+    where: `byte ${field.byteOffset}`,
+    what: `the model has more than ${limit} ${what}.`,
+    fix: 'Use the tokenizer.model that came with the checkpoint.',
+    expected: limit,
   });
 }
 

@@ -27,7 +27,8 @@ export interface NormalizedText {
   originOf: (index: number) => number;
 }
 
-/** @param text any string
+/** Rewrites the spaces of a text as the model's normalizer wants them.
+ *  @param text any string
  *  @param forbidden `[V]`: 1 for each id that must not match */
 export function normalize(
   text: string,
@@ -35,7 +36,9 @@ export function normalize(
   forbidden: Uint8Array,
 ): NormalizedText {
   if (text.length === 0) return { units: new Uint16Array(0), originOf: () => 0 };
-  if (rules.removeExtraWhitespaces) return removeSpaces(text, rules, forbidden);
+  if (rules.removeExtraWhitespaces || rules.spacedSymbols !== undefined) {
+    return normalizeSpaces(text, rules, forbidden);
+  }
   const prefixLength = rules.addDummyPrefix ? 1 : 0;
   const space = rules.escapeWhitespaces ? SPACE_SYMBOL_UNIT : SPACE_UNIT;
   const units = new Uint16Array(text.length + prefixLength);
@@ -44,8 +47,14 @@ export function normalize(
   return { units, originOf: (index) => Math.max(0, index - prefixLength) };
 }
 
-/** Spaces at either end go, and each run of spaces inside becomes one. */
-function removeSpaces(text: string, rules: NormalizerRules, forbidden: Uint8Array): NormalizedText {
+/** User-defined symbols have one place in the original text, their first unit. Where extra spaces
+ *  are removed, those at either end go, and each run inside becomes one. */
+function normalizeSpaces(
+  text: string,
+  rules: NormalizerRules,
+  forbidden: Uint8Array,
+): NormalizedText {
+  const removes = rules.removeExtraWhitespaces;
   const source = new Uint16Array(text.length);
   copyUnits(text, source, SPACE_UNIT);
   const space = rules.escapeWhitespaces ? SPACE_SYMBOL_UNIT : SPACE_UNIT;
@@ -53,7 +62,8 @@ function removeSpaces(text: string, rules: NormalizerRules, forbidden: Uint8Arra
   const origins = new Int32Array(text.length + 2);
   const unitLengthAt = (at: number): number => symbolLength(source, at, rules, forbidden);
   let at = 0;
-  while (at < source.length && source[at] === SPACE_UNIT && unitLengthAt(at) === 1) at++;
+  const isExtra = (): boolean => source[at] === SPACE_UNIT && unitLengthAt(at) === 1;
+  while (removes && at < source.length && isExtra()) at++;
   if (at === source.length) return { units: new Uint16Array(0), originOf: () => 0 };
 
   let length = 0;
@@ -63,18 +73,18 @@ function removeSpaces(text: string, rules: NormalizerRules, forbidden: Uint8Arra
     length++;
   };
   if (rules.addDummyPrefix) append(space, at);
-  let previousIsSpace = true;
+  let previousIsSpace = removes;
   while (at < source.length) {
     const end = at + unitLengthAt(at);
     let from = at;
     while (previousIsSpace && from < end && source[from] === SPACE_UNIT) from++;
-    if (from < end) previousIsSpace = source[end - 1] === SPACE_UNIT;
+    if (removes && from < end) previousIsSpace = source[end - 1] === SPACE_UNIT;
     for (; from < end; from++) append(source[from] === SPACE_UNIT ? space : source[from], at);
     at = end;
   }
   // A ▁ that the text itself ends with is removed as well, as in SentencePiece.
   origins[length] = at;
-  while (length > 0 && units[length - 1] === space) length--;
+  while (removes && length > 0 && units[length - 1] === space) length--;
   return { units: units.subarray(0, length), originOf: (index) => origins[index] };
 }
 

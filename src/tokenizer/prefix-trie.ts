@@ -1,14 +1,11 @@
 /** The user-defined symbols, arranged to find the longest one at a place of a text.
  *
- *  A trie over UTF-16 code units. SentencePiece matches these symbols before it merges anything and
+ *  A trie over UTF-16 code units, whose nodes are numbers: 0 is the root, and the edges are one flat
+ *  map (node, code unit) → node. SentencePiece matches these symbols before it merges anything and
  *  never merges them with their neighbours.
  *  Source: google/sentencepiece, src/normalizer.cc at v0.1.97, PrefixMatcher. */
-
-interface TrieNode {
-  children: Map<number, TrieNode>;
-  /** The symbol that ends here, or −1. */
-  id: number;
-}
+import { BaichuanError } from '../errors.ts';
+import { addPair, findPair, makePairMap, type PairMap } from './pair-map.ts';
 
 /** A symbol found in a text; `id` is −1 and `length` 0 where none starts. */
 export interface PrefixMatch {
@@ -17,25 +14,48 @@ export interface PrefixMatch {
   length: number;
 }
 
-const NO_MATCH: PrefixMatch = { id: -1, length: 0 };
+const NONE = -1;
+const ROOT = 0;
+const NO_MATCH: PrefixMatch = { id: NONE, length: 0 };
 
 export interface PrefixTrie {
-  root: TrieNode;
+  /** The child by node and code unit. */
+  edges: PairMap;
+  /** The symbol that ends at a node, or −1, by node. */
+  ids: Int32Array;
   /** 1 for each code unit that starts a symbol: most places of a text are ruled out by it. */
   starts: Uint8Array;
 }
 
-/** @param symbols the spelling and id of each symbol */
-export function makePrefixTrie(symbols: Iterable<readonly [string, number]>): PrefixTrie {
-  const root: TrieNode = { children: new Map(), id: -1 };
+/** The most code units that all symbols may have together. Published vocabularies have under
+ *  2¹⁵. */
+const MAX_SYMBOL_UNITS = 2 ** 18;
+
+/** Builds the trie of some symbols.
+ *  @param symbols the spelling and id of each symbol
+ *  @throws tokenizer-limit */
+export function makePrefixTrie(
+  symbols: readonly (readonly [string, number])[],
+  file?: string,
+): PrefixTrie {
+  let unitCount = 0;
+  for (const [symbol] of symbols) unitCount += symbol.length;
+  if (unitCount > MAX_SYMBOL_UNITS) throw limitError(unitCount, file);
+  const ids = new Int32Array(unitCount + 1).fill(NONE);
   const starts = new Uint8Array(0x10000);
+  const edges = makePairMap();
   for (const [symbol, id] of symbols) {
     starts[symbol.charCodeAt(0)] = 1;
-    let node = root;
-    for (let at = 0; at < symbol.length; at++) node = childOf(node, symbol.charCodeAt(at));
-    node.id = id;
+    let node = ROOT;
+    for (let at = 0; at < symbol.length; at++) {
+      const unit = symbol.charCodeAt(at);
+      // Each edge leads to a node of its own: the newest node is the number of edges.
+      addPair(edges, node, unit, edges.size + 1);
+      node = findPair(edges, node, unit, NONE);
+    }
+    ids[node] = id;
   }
-  return { root, starts };
+  return { edges, ids, starts };
 }
 
 /** The longest symbol that starts at `at`, those with `forbidden[id] = 1` left aside.
@@ -48,22 +68,26 @@ export function longestPrefix(
   forbidden: Uint8Array,
 ): PrefixMatch {
   if (trie.starts[units[at]] === 0) return NO_MATCH;
-  let match = NO_MATCH;
-  let node: TrieNode | undefined = trie.root;
+  let [id, length] = [NONE, 0];
+  let node = ROOT;
   for (let end = at; end < units.length; end++) {
-    node = node.children.get(units[end]);
-    if (node === undefined) break;
-    if (node.id < 0 || forbidden[node.id] === 1) continue;
-    match = { id: node.id, length: end + 1 - at };
+    node = findPair(trie.edges, node, units[end], NONE);
+    if (node === NONE) break;
+    const symbol = trie.ids[node];
+    if (symbol === NONE || forbidden[symbol] === 1) continue;
+    id = symbol;
+    length = end + 1 - at;
   }
-  return match;
+  return length === 0 ? NO_MATCH : { id, length };
 }
 
-function childOf(node: TrieNode, unit: number): TrieNode {
-  let child = node.children.get(unit);
-  if (child === undefined) {
-    child = { children: new Map(), id: -1 };
-    node.children.set(unit, child);
-  }
-  return child;
+function limitError(unitCount: number, file: string | undefined): BaichuanError {
+  return new BaichuanError('tokenizer-limit', {
+    file,
+    where: 'pieces',
+    what: `the user-defined symbols have ${unitCount} UTF-16 code units together.`,
+    fix: 'Use the tokenizer.model that came with the checkpoint.',
+    expected: MAX_SYMBOL_UNITS,
+    found: unitCount,
+  });
 }

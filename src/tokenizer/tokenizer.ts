@@ -122,8 +122,8 @@ function makeTokenizer(
     eosId: vocabulary.eosId,
     padId: vocabulary.padId,
     specialIds,
-    encode: (text, options = {}) => encodeIds(text, rulesFor(options)),
-    encodePieces: (text, options = {}) => encodePieces(text, rulesFor(options)),
+    encode: (text, options = {}) => encodeIds(checkedText(text), rulesFor(options)),
+    encodePieces: (text, options = {}) => encodePieces(checkedText(text), rulesFor(options)),
     decode(tokenIds, options = {}) {
       const decoder = makeStreamDecoder(decodeRules, options);
       let text = '';
@@ -144,8 +144,13 @@ function makeEncodeRules(
   file: string | undefined,
 ): EncodeRules {
   const { pieces, types } = vocabulary;
-  const symbols = [...vocabulary.ids].filter(([, id]) => types[id] === 'user-defined');
-  const userDefined = makePrefixTrie(symbols);
+  const symbols: [string, number][] = [];
+  const unused = new Uint8Array(pieces.length);
+  pieces.forEach((piece, id) => {
+    if (types[id] === 'user-defined') symbols.push([piece, id]);
+    if (types[id] === 'unused') unused[id] = 1;
+  });
+  const userDefined = makePrefixTrie(symbols, file);
   const hasSpaces = symbols.some(([symbol]) => symbol.includes(' '));
   return {
     vocabulary,
@@ -153,7 +158,7 @@ function makeEncodeRules(
     normalizer: { ...model, spacedSymbols: hasSpaces ? userDefined : undefined },
     merges: makeMergeTable(vocabulary, file),
     forbidden: new Uint8Array(pieces.length),
-    unused: Uint8Array.from(types, (type) => (type === 'unused' ? 1 : 0)),
+    unused,
   };
 }
 
@@ -163,6 +168,19 @@ function findSpecialIds({ pieces, types }: Vocabulary): number[] {
     if (types[id] === 'control' || SPECIAL_SPELLING.test(piece)) special.push(id);
   });
   return special;
+}
+
+/** Callers without types may pass anything. */
+function checkedText(text: unknown): string {
+  if (typeof text === 'string') return text;
+  const found = text === null ? 'null' : typeof text;
+  throw new BaichuanError('option-value', {
+    where: 'text',
+    what: `text is ${found}, where a string was expected.`,
+    fix: 'Pass the text as a string.',
+    expected: 'string',
+    found,
+  });
 }
 
 function checkEncodeOptions(options: EncodeOptions, vocabulary: Vocabulary): void {

@@ -4,7 +4,8 @@
  *  text, the scores are numbers, there is one unknown piece, and byte fallback has its 256 bytes.
  *  Source: google/sentencepiece, src/model_interface.cc at v0.1.97, InitializePieces. */
 import { BaichuanError, type ErrorCode, quote } from '../errors.ts';
-import type { ModelProto, RawPiece } from './model-proto.ts';
+import { MAX_TEXT_BYTES, type ModelProto, type RawPieces } from './model-proto.ts';
+import { decodeUtf8 } from './utf8.ts';
 
 /** What a piece stands for: ordinary text, no text (`unknown`, `control`), text that matches before
  *  any merging (`user-defined`), one byte of UTF-8, or text that is split again (`unused`). */
@@ -28,9 +29,6 @@ export interface Vocabulary {
   byteOfId: Int16Array;
 }
 
-/** The most bytes that a piece may have. */
-export const MAX_PIECE_BYTES = 1024;
-
 const TYPES: readonly (PieceType | undefined)[] = [
   undefined,
   'normal',
@@ -46,7 +44,7 @@ const FIX = 'The file is damaged or no Baichuan vocabulary; use the one of the c
 /** Checks the pieces of a model and looks up its special ones.
  *  @throws tokenizer-count, tokenizer-piece, tokenizer-score, tokenizer-bytes, tokenizer-special */
 export function makeVocabulary(model: ModelProto, file: string | undefined): Vocabulary {
-  const count = model.pieces.length;
+  const { count } = model.pieces;
   if (count === 0) {
     const details = { file, where: 'pieces', what: 'the vocabulary has no pieces.', fix: FIX };
     throw new BaichuanError('tokenizer-count', { ...details, found: 0 });
@@ -54,21 +52,19 @@ export function makeVocabulary(model: ModelProto, file: string | undefined): Voc
   const ids = new Map<string, number>();
   const pieces: string[] = [];
   const types: PieceType[] = [];
-  const scores = new Float32Array(count);
-  model.pieces.forEach((raw, id) => {
-    const piece = checkedSpelling(raw, id, ids, file);
+  for (let id = 0; id < count; id++) {
+    const piece = checkedSpelling(model.pieces, id, ids, file);
     ids.set(piece, id);
     pieces.push(piece);
-    types.push(checkedType(raw, id, file));
-    scores[id] = raw.score;
-  });
+    types.push(checkedType(model.pieces, id, file));
+  }
   const { byteIds, byteOfId } = findBytes(model, pieces, types, file);
   const control = (piece: string, isUsed: boolean): number | undefined =>
     isUsed ? findControl(piece, { ids, types }, file) : undefined;
   return {
     pieces,
     types,
-    scores,
+    scores: model.pieces.scores.slice(0, count),
     ids,
     unkId: findUnknown(types, file),
     bosId: control(model.bosPiece, model.bosId >= 0),
@@ -80,31 +76,33 @@ export function makeVocabulary(model: ModelProto, file: string | undefined): Voc
 }
 
 function checkedSpelling(
-  raw: RawPiece,
+  raw: RawPieces,
   id: number,
   ids: ReadonlyMap<string, number>,
   file: string | undefined,
 ): string {
-  const { piece, lengthBytes } = raw;
+  const [start, end] = [raw.starts[id], raw.ends[id]];
+  const lengthBytes = end - start;
+  const piece = lengthBytes > MAX_TEXT_BYTES ? undefined : decodeUtf8(raw.bytes, start, end);
   let what: string;
   if (lengthBytes === 0) what = 'the piece is empty.';
-  else if (lengthBytes > MAX_PIECE_BYTES) {
-    what = `the piece has ${lengthBytes} bytes, the limit being ${MAX_PIECE_BYTES}.`;
+  else if (lengthBytes > MAX_TEXT_BYTES) {
+    what = `the piece has ${lengthBytes} bytes, the limit being ${MAX_TEXT_BYTES}.`;
   } else if (piece === undefined) what = 'the piece is not valid UTF-8.';
   else if (ids.has(piece)) what = `the piece ${quote(piece)} is also piece ${ids.get(piece)}.`;
   else return piece;
   throw pieceError('tokenizer-piece', id, what, file);
 }
 
-function checkedType(raw: RawPiece, id: number, file: string | undefined): PieceType {
-  const type = TYPES[raw.type];
+function checkedType(raw: RawPieces, id: number, file: string | undefined): PieceType {
+  const type = TYPES[raw.types[id]];
   if (type === undefined) {
-    throw pieceError('tokenizer-score', id, `the piece has the unknown type ${raw.type}.`, file);
+    const what = `the piece has the unknown type ${raw.types[id]}.`;
+    throw pieceError('tokenizer-score', id, what, file);
   }
-  if (!Number.isFinite(raw.score)) {
-    throw pieceError('tokenizer-score', id, `the score is ${raw.score}, not a number.`, file);
-  }
-  return type;
+  const score = raw.scores[id];
+  if (Number.isFinite(score)) return type;
+  throw pieceError('tokenizer-score', id, `the score is ${score}, not a number.`, file);
 }
 
 function findBytes(
