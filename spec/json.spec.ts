@@ -161,7 +161,58 @@ json('error: too many bytes, and too many arrays for their bytes', async () => {
   const action = () => parseJson(bytes, { file: 'file.json', maxBytes: 6 });
   await expectRefusal(action, { code: 'json-size', expected: 6, found: 7 });
   const million = `[${'{},'.repeat(1_000_000)}0]`;
-  await refuse(million, { code: 'json-size', message: '500000', withinBytes: 2 ** 28 });
+  await refuse(million, { code: 'json-size', message: '300002', withinBytes: 2 ** 28 });
+  const numbers = `[${'8.0,'.repeat(300_001)}8.0]`;
+  await refuse(numbers, { code: 'json-size', expected: 300_002, found: 300_003 });
+});
+
+json('error: too many values, and too many keys in one object', async () => {
+  const zeros = (count: number) => `[${'0,'.repeat(count - 2)}0]`;
+  assert.ok(parse(zeros(1_100_000)));
+  const large = { withinBytes: 2 ** 28, withinMs: 2000 };
+  const values = { code: 'json-size', expected: 1_100_000, found: 1_100_001, ...large } as const;
+  await refuse(zeros(1_100_001), { ...values, message: 'values', where: '/1099999' });
+  const members = (count: number) =>
+    `{"a":{${Array.from({ length: count }, (_, index) => `"${index}":0`).join(',')}}}`;
+  assert.ok(parse(members(100_001)));
+  const keys = { code: 'json-size', expected: 100_001, found: 100_002, ...large } as const;
+  await refuse(members(100_002), { ...keys, message: 'keys', where: '/a/100001' });
+});
+
+json(
+  'error: white space is space, tab, line feed and carriage return, and nothing else',
+  async () => {
+    assert.equal(parse(' \t\r\n[ \t\r\n1 \t\r\n, 2 \t\r\n] \t\r\n'), [1, 2]);
+    for (const space of [
+      '\v',
+      '\f',
+      '\b',
+      '\u0000',
+      '\u001f',
+      '\u0085',
+      '\u00a0',
+      '\u2028',
+      '\ufeff',
+    ]) {
+      for (const text of [`[${space}]`, `[1${space}]`, `{${space}}`, `[]${space}`]) {
+        await refuse(text, { code: 'json-syntax' });
+      }
+    }
+  },
+);
+
+json('law: a string with any escapes is what JSON.parse makes of it', () => {
+  const piece = fc.constantFrom(
+    ...['\\n', '\\"', '\\\\', '\\/', '\\b', '\\f', '\\r', '\\t', '\\u0000', '\\u4E16', '\\ud7ff'],
+    ...['\\uD83d\\uDe00', '\\ue000', '\\uFFFF', 'a', '世', '😀', '/', "'", '\u007f', '\u2028'],
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+      const text = `{"${pieces.join('')}":"${pieces.join('')}"}`;
+      assert.ok(agrees(text), text);
+    }),
+    { seed: 1, numRuns: 1000 },
+  );
 });
 
 json('law: byteOffset shifts the bytes that an error names', () => {
@@ -186,6 +237,7 @@ json('law: duplicateError replaces the error for a key given twice', () => {
 
 json('law: a pointer escapes what RFC 6901 says, and what a terminal would act on', () => {
   assert.is(jsonPointer(['a/b', 'm~n', 3, '\u001b[2J', '']), '/a~1b/m~0n/3/\\u001b[2J/');
+  assert.is(jsonPointer(['~'.repeat(1e7)]), `/${'~0'.repeat(60)}…`);
 });
 
 json.run();

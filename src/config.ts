@@ -7,8 +7,9 @@
  *  that is not implemented is an error, never a default. */
 
 import { type Architecture, takeArchitecture, takeContextLength } from './config-architecture.ts';
+import { expectImplemented, SETTINGS } from './config-implemented.ts';
 import { type BaichuanError, quote } from './errors.ts';
-import { isJsonNumber, type JsonValue, parseJson } from './json.ts';
+import { type JsonValue, parseJson } from './json.ts';
 import {
   fieldError,
   fieldsOf,
@@ -140,7 +141,7 @@ export function parseConfig(
   const modelMaxLength = takeContextLength(fields, architecture, notices);
   const rmsNormEps = takeNumber(fields, 'rms_norm_eps', { min: 1e-30, max: 1 });
   expectSilu(fields, notices);
-  expectImplemented(fields, sizes);
+  expectImplemented(fields, { ...sizes, position });
   const tokens = takeSpecialTokens(fields, sizes.vocabSize, notices);
   const torchDtype = takeTorchDtype(fields);
   noticeUnknownKeys(fields, notices);
@@ -217,30 +218,6 @@ function expectSilu(fields: JsonFields, notices: string[]): void {
   throw unexpected(fields, 'hidden_act', '"silu"', 'config-activation');
 }
 
-/** Refuses settings of other models, whose value would change what is computed. `null` is unset. */
-function expectImplemented(fields: JsonFields, sizes: Sizes): void {
-  const implemented: [string, number | boolean | null][] = [
-    ['tie_word_embeddings', false],
-    ['rope_scaling', null],
-    ['rope_theta', ROPE_THETA],
-    ['quantization_config', null],
-    ['num_key_value_heads', sizes.numAttentionHeads],
-    ['head_dim', sizes.headDim],
-    ['attention_bias', false],
-    ['mlp_bias', false],
-    ['sliding_window', null],
-    ['is_encoder_decoder', false],
-    ['add_cross_attention', false],
-  ];
-  for (const [key, only] of implemented) {
-    const value = fields.object.get(key) ?? null;
-    const plain = isJsonNumber(value) ? value.value : value;
-    if (plain === null || plain === only) continue;
-    const allowed = only === null ? 'no value' : `${only} or no value`;
-    throw unexpected(fields, key, allowed, 'config-unsupported');
-  }
-}
-
 /** The ids of padding, begin and end; the published code has 0, 1 and 2 when they are not given. */
 function takeSpecialTokens(fields: JsonFields, vocabSize: number, notices: string[]) {
   const published = [
@@ -269,13 +246,12 @@ function takeTorchDtype(fields: JsonFields): BaichuanConfig['torchDtype'] {
  *  names is never run. */
 const KNOWN_KEYS: ReadonlySet<string> = new Set([
   ...['architectures', 'model_type', 'vocab_size', 'hidden_size', 'intermediate_size'],
-  ...['num_hidden_layers', 'num_attention_heads', 'num_key_value_heads', 'head_dim'],
-  ...['max_position_embeddings', 'model_max_length', 'rms_norm_eps', 'hidden_act'],
-  ...['pad_token_id', 'bos_token_id', 'eos_token_id', 'torch_dtype', 'dtype'],
-  ...['tie_word_embeddings', 'rope_scaling', 'rope_theta', 'quantization_config'],
-  ...['attention_bias', 'mlp_bias', 'sliding_window', 'is_encoder_decoder', 'add_cross_attention'],
+  ...['num_hidden_layers', 'num_attention_heads', 'max_position_embeddings', 'model_max_length'],
+  ...['rms_norm_eps', 'hidden_act', 'pad_token_id', 'bos_token_id', 'eos_token_id'],
+  ...['torch_dtype', 'dtype'],
   ...['auto_map', '_from_model_config', '_name_or_path', 'transformers_version', 'use_cache'],
   ...['initializer_range', 'z_loss_weight', 'gradient_checkpointing', 'tokenizer_class'],
+  ...SETTINGS,
 ]);
 
 /** Keys that one notice names. */
@@ -286,5 +262,5 @@ function noticeUnknownKeys(fields: JsonFields, notices: string[]): void {
   if (unknown.length === 0) return;
   const named = unknown.slice(0, MAX_NAMED_KEYS).map(quote).join(', ');
   const more = unknown.length - MAX_NAMED_KEYS;
-  notices.push(`Keys without effect: ${named}${more > 0 ? ` and ${more} more` : ''}.`);
+  notices.push(`Unknown keys are ignored: ${named}${more > 0 ? ` and ${more} more` : ''}.`);
 }

@@ -33,8 +33,16 @@ export interface ParseJsonOptions {
   duplicateError?: ((duplicate: DuplicateKey) => BaichuanError | undefined) | undefined;
 }
 
-/** Arrays, objects and numbers kept as text, each of which costs many times its bytes in memory. */
-const MAX_CONTAINERS = 500_000;
+/** Values of all kinds: a safetensors header of 100,000 tensors of rank 4 has 1,000,001 and its
+ *  metadata. */
+const MAX_VALUES = 1_100_000;
+
+/** Arrays, objects and numbers kept as text, each of which costs some hundred bytes of memory: a
+ *  safetensors header of 100,000 tensors has three for each, one around them, and its metadata. */
+const MAX_CONTAINERS = 300_002;
+
+/** Keys in one object: the names of 100,000 tensors, and the metadata. */
+const MAX_KEYS = 100_001;
 
 /** A text, how far it has been read, and where that is in the value. */
 export interface Scanner {
@@ -44,6 +52,8 @@ export interface Scanner {
   position: number;
   /** Keys and indices from the root to the value being read. */
   readonly path: (string | number)[];
+  /** How many values of all kinds, and how many that cost many times their bytes. */
+  values: number;
   containers: number;
 }
 
@@ -94,13 +104,30 @@ function isFraction(value: number): boolean {
   return Number.isFinite(value) && !Number.isInteger(value);
 }
 
+/** Counts one more value of any kind.
+ *  @throws json-size */
+export function countValue(scanner: Scanner): void {
+  scanner.values += 1;
+  if (scanner.values > MAX_VALUES) failSize(scanner, 'the text', MAX_VALUES, 'values');
+}
+
 /** Counts one more value that costs many times its bytes.
  *  @throws json-size */
 export function countContainer(scanner: Scanner): void {
   scanner.containers += 1;
   if (scanner.containers <= MAX_CONTAINERS) return;
-  const what = `the text holds more than ${MAX_CONTAINERS} arrays and objects.`;
-  failAt(scanner, 'json-size', what, { expected: MAX_CONTAINERS, found: scanner.containers });
+  failSize(scanner, 'the text', MAX_CONTAINERS, 'arrays and objects');
+}
+
+/** Refuses an object with too many keys.
+ *  @throws json-size */
+export function expectKeyCount(scanner: Scanner, count: number): void {
+  if (count > MAX_KEYS) failSize(scanner, 'the object', MAX_KEYS, 'keys');
+}
+
+function failSize(scanner: Scanner, holder: string, limit: number, things: string): never {
+  const what = `${holder} holds more than ${limit} ${things}.`;
+  failAt(scanner, 'json-size', what, { expected: limit, found: limit + 1 });
 }
 
 /** Moves past white space. @returns the position reached */
@@ -116,21 +143,18 @@ function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 
-/** Reads a string whose opening quote is at the position. */
+/** Reads a string whose opening quote is at the position. Its escapes are checked one by one and
+ *  undone at once, in memory of the size of the string. */
 export function readString(scanner: Scanner): string {
-  const { text } = scanner;
-  const parts: string[] = [];
-  let start = scanner.position + 1;
-  let position = start;
+  const { text, position: start } = scanner;
+  let isEscaped = false;
+  let position = start + 1;
   for (;;) {
     const code = text.charCodeAt(position);
     if (code === 0x22) break;
     if (code === 0x5c) {
-      parts.push(text.slice(start, position));
-      scanner.position = position;
-      parts.push(readEscape(scanner));
-      start = scanner.position;
-      position = start;
+      isEscaped = true;
+      position = endOfEscape(scanner, position);
     } else if (code >= 0x20) {
       position += 1;
     } else {
@@ -140,42 +164,22 @@ export function readString(scanner: Scanner): string {
     }
   }
   scanner.position = position + 1;
-  const last = text.slice(start, position);
-  return parts.length === 0 ? last : parts.join('') + last;
+  if (!isEscaped) return text.slice(start + 1, position);
+  // What was checked here is a string to JSON.parse, with the same escapes.
+  return JSON.parse(text.slice(start, position + 1)) as string;
 }
 
-const ESCAPES: ReadonlyMap<string, string> = new Map([
-  ['"', '"'],
-  ['\\', '\\'],
-  ['/', '/'],
-  ['b', '\b'],
-  ['f', '\f'],
-  ['n', '\n'],
-  ['r', '\r'],
-  ['t', '\t'],
-]);
+/** An escape: of one character, of a surrogate pair, or of a UTF-16 unit that is no half of one. */
+const PAIR = /[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}/.source;
+const UNIT = /(?![dD][89a-fA-F])[0-9a-fA-F]{4}/.source;
+const ESCAPE = new RegExp(String.raw`\\(?:["\\/bfnrt]|u(?:${PAIR}|${UNIT}))`, 'y');
 
-/** Escapes of UTF-16 units: one that begins a surrogate pair, a whole pair, one that is no half. */
-const HIGH_UNIT = /^\\u[dD][89abAB]/;
-const UNIT_PAIR = /^\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}$/;
-const LONE_UNIT = /^\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}$/;
-
-/** Reads the escape whose backslash is at the position; `\u` pairs make one character. */
-function readEscape(scanner: Scanner): string {
-  const { text, position } = scanner;
-  const simple = ESCAPES.get(text[position + 1] ?? '');
-  if (simple !== undefined) {
-    scanner.position += 2;
-    return simple;
-  }
-  const pair = HIGH_UNIT.test(text.slice(position, position + 6));
-  const written = text.slice(position, position + (pair ? 12 : 6));
-  if (!(pair ? UNIT_PAIR : LONE_UNIT).test(written)) {
-    fail(scanner, 'this is no escape, or half a surrogate pair');
-  }
-  scanner.position += written.length;
-  const units = written.split('\\u').slice(1);
-  return String.fromCharCode(...units.map((unit) => Number.parseInt(unit, 16)));
+/** The position after the escape whose backslash is at `position`. */
+function endOfEscape(scanner: Scanner, position: number): number {
+  ESCAPE.lastIndex = position;
+  if (ESCAPE.test(scanner.text)) return ESCAPE.lastIndex;
+  scanner.position = position;
+  fail(scanner, 'this is no escape, or half a surrogate pair');
 }
 
 /** Refuses what stands at the position.
@@ -206,9 +210,16 @@ export function failAt(
 
 /** The place of a character: line and column from 1, byte from the start of the file, pointer. */
 function placeOf(scanner: Scanner, position: number): string {
-  const before = scanner.text.slice(0, position);
-  const line = before.split('\n').length;
-  const column = position - before.lastIndexOf('\n');
+  const { text } = scanner;
+  let line = 1;
+  let lineStart = 0;
+  for (;;) {
+    const end = text.indexOf('\n', lineStart);
+    if (end < 0 || end >= position) break;
+    line += 1;
+    lineStart = end + 1;
+  }
+  const column = position - lineStart + 1;
   const pointer = scanner.path.length > 0 ? `, in ${jsonPointer(scanner.path)}` : '';
   return `line ${line}, column ${column}, byte ${byteOffsetOf(scanner, position)}${pointer}`;
 }
@@ -224,7 +235,12 @@ export function jsonPointer(path: readonly (string | number)[]): string {
   return path.map((step) => `/${pointerStep(step)}`).join('');
 }
 
+/** Longer than what `quote` shows. */
+const MAX_STEP = 256;
+
 function pointerStep(step: string | number): string {
   if (typeof step === 'number') return String(step);
-  return quote(step.replaceAll('~', '~0').replaceAll('/', '~1')).slice(1, -1);
+  // More is not shown: a key of megabytes is cut before it is escaped.
+  const shown = step.slice(0, MAX_STEP);
+  return quote(shown.replaceAll('~', '~0').replaceAll('/', '~1')).slice(1, -1);
 }

@@ -3,12 +3,17 @@
  *  It accepts a part of what `JSON.parse` accepts, and gives the same values, but: objects are
  *  Maps, so no key is special; a key given twice, nesting beyond 64, half a surrogate pair, a byte
  *  order mark and bytes that are not UTF-8 are errors; numbers that a double does not hold as they
- *  are written are kept as text. An error names line, column, byte offset and JSON pointer. */
+ *  are written are kept as text. An error names line, column, byte offset and JSON pointer.
+ *
+ *  Memory is bounded by the text: more than 1,100,000 values, 300,002 arrays and objects, or
+ *  100,001 keys in one object are errors, before the next one is made. */
 import { BaichuanError } from './errors.ts';
 import {
   byteOffsetOf,
   countContainer,
+  countValue,
   type DuplicateKey,
+  expectKeyCount,
   fail,
   failAt,
   type JsonNumber,
@@ -30,6 +35,9 @@ export type JsonObject = Map<string, JsonValue>;
 /** Arrays and objects inside each other. */
 const MAX_DEPTH = 64;
 
+/** Elements of an array that is not worth its spare room. */
+const SMALL_ARRAY = 16;
+
 /** Parses one JSON text.
  *  @param bytes UTF-8, at most `maxBytes`
  *  @throws json-size, json-utf8, json-syntax, json-depth, json-duplicate-key */
@@ -46,7 +54,7 @@ export function parseJson(bytes: Uint8Array, options: ParseJsonOptions): JsonVal
   }
   expectUtf8(bytes, file, byteOffset);
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  const scanner: Scanner = { text, options, position: 0, path: [], containers: 0 };
+  const scanner: Scanner = { text, options, position: 0, path: [], values: 0, containers: 0 };
   const value = readValue(scanner);
   skipSpace(scanner);
   if (scanner.position < text.length) fail(scanner, 'nothing may follow the value');
@@ -78,6 +86,7 @@ function expectUtf8(bytes: Uint8Array, file: string | undefined, byteOffset: num
 
 function readValue(scanner: Scanner): JsonValue {
   skipSpace(scanner);
+  countValue(scanner);
   const { text, position } = scanner;
   switch (text[position]) {
     case '{':
@@ -108,7 +117,8 @@ function readArray(scanner: Scanner): JsonValue[] {
     } while (continues(scanner, ']'));
     scanner.path.pop();
   }
-  return values;
+  // An array that grew has room to grow on: a copy has none, and there may be 200,000 of them.
+  return values.length < SMALL_ARRAY ? values.slice() : values;
 }
 
 function readObject(scanner: Scanner): JsonObject {
@@ -122,6 +132,7 @@ function readObject(scanner: Scanner): JsonObject {
       const key = readKey(scanner);
       scanner.path[depth] = key;
       if (members.has(key)) failDuplicate(scanner, start, keyPosition);
+      expectKeyCount(scanner, members.size + 1);
       members.set(key, readValue(scanner));
     } while (continues(scanner, '}'));
     scanner.path.pop();
@@ -190,7 +201,7 @@ function failDuplicate(scanner: Scanner, start: number, keyPosition: number): ne
 
 /** Reads the object again up to a key. */
 function firstPositionOf(scanner: Scanner, start: number, key: string): number {
-  const again: Scanner = { ...scanner, position: start + 1, path: [], containers: 0 };
+  const again: Scanner = { ...scanner, position: start + 1, path: [], values: 0, containers: 0 };
   for (;;) {
     const position = skipSpace(again);
     if (readKey(again) === key) return position;

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -42,7 +43,7 @@ huggingFace('law: opening reads no data of a tensor, and no tokenizer', async ()
 
 huggingFace('golden: shards written by PyTorch hold what a second reader finds', async () => {
   const path = new URL('rope-4heads-safetensors-bf16/', checkpoints);
-  const folder = openFolder(path.pathname);
+  const folder = openFolder(fileURLToPath(path));
   const { checkpoint, notices, hasTokenizer } = await openHuggingFaceFolder(folder);
   assert.equal([notices.length, hasTokenizer], [0, false]);
   let count = 0;
@@ -65,7 +66,7 @@ huggingFace('golden: shards written by PyTorch hold what a second reader finds',
 });
 
 huggingFace('law: one weights file can be named, with its configuration beside it', async () => {
-  const folder = openFolder(new URL('rope-4heads/', goldens).pathname);
+  const folder = openFolder(fileURLToPath(new URL('rope-4heads/', goldens)));
   const named = await openHuggingFaceFolder(folder, { weights: 'model.safetensors' });
   const usual = await openHuggingFaceFolder(folder);
   assert.equal(await contentOf(named.checkpoint), await contentOf(usual.checkpoint));

@@ -22,6 +22,12 @@ tensorCount('law: exactly 100,000 tensors open, with metadata and without', asyn
   expectTensorCount(utf8(headerOf(MAX, '')), 'file');
 });
 
+tensorCount('law: only the metadata of the file itself are no tensor', () => {
+  const inner = '"x":{"__metadata__":{}},';
+  const text = headerOf(MAX, metadata + inner);
+  assert.throws(() => expectTensorCount(utf8(text), 'file'), /lists 100001 tensors/);
+});
+
 tensorCount('error: ST26 more than 100,000 tensors, within a second', async () => {
   for (const text of ['', metadata]) {
     const expected = { code: 'safetensors-count', expected: MAX, found: MAX + 1 } as const;

@@ -133,12 +133,31 @@ header('error: ST23 a name that is empty, long, not printable, or a path', async
     ['a/../x', 'is a path'],
     ['/etc/passwd', 'is a path'],
     ['..\\x', 'is a path'],
+    ['.', 'is a path'],
+    ['./b', 'is a path'],
+    ['a/./b', 'is a path'],
+    ['a/.', 'is a path'],
+    ['C:\\x', 'is a path'],
+    ['c:/x', 'is a path'],
+    ['a\u202eb', 'is not printable'],
+    ['a\u2028b', 'is not printable'],
+    ['a\u2029b', 'is not printable'],
+    ['a\u200bb', 'is not printable'],
+    ['\ufeffa', 'is not printable'],
   ];
   for (const [name, message] of names) {
     const bytes = safetensorsFile({ [name]: float32Entry([1], 0) }, 4);
     await refuseSafetensors(bytes, { code: 'safetensors-name', message, fix: 'published' });
   }
-  const kept = ['x'.repeat(512), 'a.b..c', '世.weight', 'params/dense', '__proto__', 'toString'];
+  const kept = [
+    'x'.repeat(512),
+    'a.b..c',
+    'a:b',
+    '世.weight',
+    'params/dense',
+    '__proto__',
+    'toString',
+  ];
   for (const name of kept) {
     const bytes = safetensorsFile(`{${JSON.stringify(name)}:${tensor}}`, 4);
     assert.equal([...(await openBytes(bytes)).tensors.keys()], [name]);

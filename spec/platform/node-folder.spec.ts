@@ -51,10 +51,38 @@ nodeFolder('law: IX02 the links of the Hugging Face cache are followed', async (
 
 nodeFolder('law: a link inside the folder is followed', async () => {
   const path = folderWith({ 'real.safetensors': weights });
+  folderWith({ '..name': weights }, path);
   symlinkSync('real.safetensors', join(path, 'model.safetensors'));
-  const source = await openFolder(path).open('model.safetensors');
-  assert.is(source.size, weights.length);
-  await source.close();
+  symlinkSync('..name', join(path, 'dots.safetensors'));
+  for (const name of ['model.safetensors', 'dots.safetensors']) {
+    const source = await openFolder(path).open(name);
+    assert.is(source.size, weights.length);
+    await source.close();
+  }
+});
+
+nodeFolder(
+  'law: IX02 of nested model folders of a cache, the innermost has the blobs',
+  async () => {
+    const outer = join(scratchPath('hub'), 'models--outer--folder');
+    const model = join(outer, 'models--inner--model');
+    const snapshot = folderWith({}, join(model, 'snapshots', '1'));
+    folderWith({ '4f2c': weights }, join(model, 'blobs'));
+    folderWith({ '4f2c': weights }, join(outer, 'blobs'));
+    symlinkSync(join(model, 'blobs', '4f2c'), join(snapshot, 'inner.safetensors'));
+    symlinkSync(join(outer, 'blobs', '4f2c'), join(snapshot, 'outer.safetensors'));
+    const source = await openFolder(snapshot).open('inner.safetensors');
+    assert.is(source.size, weights.length);
+    await source.close();
+    const open = () => openFolder(snapshot).open('outer.safetensors');
+    await expectRefusal(open, { code: 'index-symlink', fix: 'Put the file itself' });
+  },
+);
+
+nodeFolder('law: a slash at the end of a path is not shown, and the root keeps its own', () => {
+  assert.is(openFolder('models/13b///').name, 'models/13b');
+  assert.is(openFolder('models/13b').name, 'models/13b');
+  assert.is(openFolder('/').name, '/');
 });
 
 nodeFolder('error: IX02 a link out of the folder, or into another model of the cache', async () => {

@@ -104,6 +104,20 @@ readFile('error: IX11 no access, and a disk that fails in the middle of a read',
   await source.close();
 });
 
+readFile(
+  'error: IX11 a disk that ends before the file does, though nothing else changed',
+  async () => {
+    const open: ReadFileSystem['open'] = async (...parameters) => {
+      const handle = await fileSystem.open(...parameters);
+      return Object.assign(handle, { read: async () => ({ bytesRead: 0 }) });
+    };
+    const source = await openFile(written(), { name: 'x', fileSystem: { ...fileSystem, open } });
+    const expected = { code: 'io-changed', file: 'x', message: 'ends after 7 bytes' } as const;
+    await expectRefusal(() => source.read(7, 8), expected);
+    await source.close();
+  },
+);
+
 readFile('error: IX11 each call of the system may fail, and the error says how', async () => {
   for (const errno of ['EMFILE', 'EPERM', 'ELOOP', 'ESTALE']) {
     for (const call of ['open', 'stat'] as const) {

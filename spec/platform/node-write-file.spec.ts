@@ -126,6 +126,18 @@ writeFile('error: a refused call is named with its errno', async () => {
   await expectRefusal(() => createFile(absent), { code: 'io-not-found', file: absent });
 });
 
+writeFile('error: a system that takes no byte and says nothing', async () => {
+  const path = target();
+  const open: WriteFileSystem['open'] = async (...parameters) => {
+    const handle = await fileSystem.open(...parameters);
+    return Object.assign(handle, { write: async () => ({ bytesWritten: 0 }) });
+  };
+  const action = () => writeTwoParts(path, { ...fileSystem, open });
+  const expected = { code: 'io-failed', file: path, where: 'byte 0', fix: 'disk' } as const;
+  await expectRefusal(action, expected);
+  assert.equal(readdirSync(dirname(path)), []);
+});
+
 writeFile('error: a folder or a device is not replaced', async () => {
   const folder = dirname(target());
   const code = 'io-not-a-file';

@@ -36,6 +36,7 @@ const MAX_DIM = 2 ** 32;
 const MAX_NAME_BYTES = 512;
 
 /** Checks the header of a safetensors file.
+ *  @param json its fields are let go of as they are read (overwritten)
  *  @param firstByte of the header, which must be `{`
  *  @throws safetensors-root, -name, -field, -dtype, -rank, -dim, -overflow, -offset, -size,
  *  -metadata */
@@ -52,6 +53,8 @@ export function parseSafetensorsHeader(
     if (name === METADATA_KEY) continue;
     expectTensorName(name, file);
     entries.push(takeEntry(name, fieldsOf(value, { ...root, path: [name] })));
+    // The fields of 100,000 tensors are some 40 MB: they need not stay beside the entries.
+    json.set(name, null);
   }
   return { entries, metadata };
 }
@@ -78,7 +81,8 @@ function nameFault(name: string): string | undefined {
   if (bytes > MAX_NAME_BYTES) return `has ${bytes} bytes, more than ${MAX_NAME_BYTES}`;
   if (/\p{Cs}/u.test(name)) return 'holds half a surrogate pair';
   if (/\p{Cc}/u.test(name)) return 'holds a control character';
-  if (/^[\\/]|(^|[\\/])\.\.?([\\/]|$)/.test(name)) return 'is a path';
+  if (/[\p{Cf}\p{Zl}\p{Zp}]/u.test(name)) return 'holds a character that is not printable';
+  if (/^[\\/]|^[A-Za-z]:[\\/]|(^|[\\/])\.\.?([\\/]|$)/.test(name)) return 'is a path';
   return undefined;
 }
 
@@ -95,13 +99,13 @@ function rootError(json: JsonValue, file: string): BaichuanError {
 }
 
 function takeMetadata(root: JsonFields): ReadonlyMap<string, string> {
-  const metadata = new Map<string, string>();
   const value = root.object.get(METADATA_KEY);
-  if (value === undefined) return metadata;
+  if (value === undefined) return new Map();
   const place = { file: root.file, path: [METADATA_KEY], code: 'safetensors-metadata' } as const;
   const fields = fieldsOf(value, place);
-  for (const key of fields.object.keys()) metadata.set(key, takeString(fields, key));
-  return metadata;
+  const { object } = fields;
+  for (const key of object.keys()) takeString(fields, key);
+  return object as Map<string, string>;
 }
 
 const ENTRY_FIELDS = ['dtype', 'shape', 'data_offsets'];

@@ -49,9 +49,8 @@ export async function openSafetensors(
     const { entries, metadata } = parseSafetensorsHeader(json, headerBytes[0], source.name);
     const dataOffset = LENGTH_BYTES + headerBytes.length;
     expectNoGaps(entries, source.size - dataOffset, dataOffset, source.name);
-    const tensors = new Map(
-      entries.map((entry) => [entry.name, storedTensor(entry, dataOffset, source)]),
-    );
+    const tensors = new Map<string, StoredTensor>();
+    for (const entry of entries) tensors.set(entry.name, storedTensor(entry, dataOffset, source));
     return { tensors, metadata, notices: [], close: () => source.close() };
   } catch (error) {
     await source.close();

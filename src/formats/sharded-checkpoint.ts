@@ -41,8 +41,7 @@ export async function openShards(
       ...totalSizeNotices(index, tensors, file),
       ...opened.flatMap(([, shard]) => shard.notices),
     ];
-    const metadata = new Map(opened.flatMap(([, shard]) => [...shard.metadata]));
-    return { tensors, metadata, notices, close };
+    return { tensors, metadata: joinMetadata(opened), notices, close };
   } catch (error) {
     await close();
     throw error;
@@ -97,6 +96,14 @@ function joinTensors(opened: readonly [string, Checkpoint][]) {
     }
   }
   return { tensors, holders };
+}
+
+function joinMetadata(opened: readonly [string, Checkpoint][]): Map<string, string> {
+  const metadata = new Map<string, string>();
+  for (const [, shard] of opened) {
+    for (const [key, value] of shard.metadata) metadata.set(key, value);
+  }
+  return metadata;
 }
 
 function duplicateError(tensor: StoredTensor, first: string, second: string): BaichuanError {

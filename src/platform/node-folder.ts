@@ -18,7 +18,7 @@ export interface OpenFolderOptions {
 /** Gives access to the files of a folder; nothing is touched yet.
  *  @param path of the folder */
 export function openFolder(path: string, options: OpenFolderOptions = {}): Folder {
-  const name = printablePath(path);
+  const name = printablePath(withoutEnd(path));
   return {
     name,
     async list() {
@@ -30,6 +30,13 @@ export function openFolder(path: string, options: OpenFolderOptions = {}): Folde
     },
     open: (file) => openInFolder(path, file, file === options.namedFile),
   };
+}
+
+/** A path without separators at its end; what is a root stays one. */
+function withoutEnd(path: string): string {
+  const separators = sep === '/' ? /\/+$/ : /[\\/]+$/;
+  const short = path.replace(separators, '');
+  return short === '' || short.endsWith(':') ? path : short;
 }
 
 /** Finds what `--model` names: a folder, or one weights file with its configuration beside it.

@@ -102,7 +102,7 @@ function fileSource(file: string, path: string, opened: OpenedFile): ByteSource 
       let bytes: Uint8Array | undefined;
       let fault: unknown;
       try {
-        bytes = await readFully(handle, byteOffset, byteLength);
+        bytes = await readFully(handle, file, byteOffset, byteLength);
       } catch (cause) {
         fault = cause;
       }
@@ -121,6 +121,7 @@ function fileSource(file: string, path: string, opened: OpenedFile): ByteSource 
 
 async function readFully(
   handle: nodeFileSystem.FileHandle,
+  file: string,
   byteOffset: number,
   byteLength: number,
 ): Promise<Uint8Array> {
@@ -130,7 +131,10 @@ async function readFully(
   while (done < byteLength) {
     const wanted = Math.min(byteLength - done, MAX_READ_BYTES);
     const { bytesRead } = await handle.read(bytes, done, wanted, byteOffset + done);
-    if (bytesRead === 0) throw new Error(`the file ends after ${byteOffset + done} bytes`);
+    if (bytesRead === 0) {
+      const change = `it ends after ${byteOffset + done} bytes`;
+      throw changedError(file, byteOffset, change, undefined);
+    }
     done += bytesRead;
   }
   return bytes;

@@ -101,7 +101,7 @@ function fileWriter({ file, target, temporary, handle, fileSystem }: CreatedFile
       guarded(`write ${bytes.length} bytes`, async () => {
         const byteOffset = size;
         size += bytes.length;
-        await writeFully(handle, bytes, byteOffset);
+        await writeFully(handle, file, bytes, byteOffset);
       }),
     commit: () =>
       guarded('finish the file', async () => {
@@ -117,6 +117,7 @@ function fileWriter({ file, target, temporary, handle, fileSystem }: CreatedFile
 
 async function writeFully(
   handle: nodeFileSystem.FileHandle,
+  file: string,
   bytes: Uint8Array,
   byteOffset: number,
 ): Promise<void> {
@@ -124,9 +125,19 @@ async function writeFully(
   while (done < bytes.length) {
     const left = bytes.length - done;
     const { bytesWritten } = await handle.write(bytes, done, left, byteOffset + done);
-    if (bytesWritten === 0) throw new Error(`the system took no byte at ${byteOffset + done}`);
+    if (bytesWritten === 0) throw refusedError(file, byteOffset + done);
     done += bytesWritten;
   }
+}
+
+function refusedError(file: string, byteOffset: number): BaichuanError {
+  return new BaichuanError('io-failed', {
+    file,
+    where: `byte ${byteOffset}`,
+    what: 'the system took no byte of what was to be written, and gave no reason.',
+    fix: 'Check the disk, or write to another one.',
+    found: 0,
+  });
 }
 
 /** Makes the new name last; some systems cannot open or sync a folder, and need not. */
