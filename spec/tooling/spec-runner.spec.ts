@@ -115,6 +115,11 @@ const BAD: Case[] = [
     says: 'was not evaluated to its end',
   },
   {
+    name: 'exits-after',
+    body: `spec.after(() => process.exit(0)); ${PASSES} spec.run();`,
+    says: 'ended before all its suites had run',
+  },
+  {
     name: 'leaves-early',
     body: `${PASSES} spec.run(); process.exit(0);`,
     says: 'was not evaluated to its end',
