@@ -31,7 +31,7 @@ function isForbidden(tokenizer: Tokenizer, id: number, roles: readonly number[])
 for (const { variant, tokenizer } of cases) {
   const roles = ['▁the', '!', '。', '\n', 'a'].flatMap((piece) => tokenizer.pieceToId(piece) ?? []);
 
-  test(`law: with allowSpecial false no forbidden id comes out (${variant})`, () => {
+  test(`law: TK12 with allowSpecial false no forbidden id comes out (${variant})`, () => {
     fc.assert(
       fc.property(spelling, fc.subarray(roles), (input, forbiddenIds) => {
         const ids = tokenizer.encode(input, { allowSpecial: false, forbiddenIds });
@@ -43,7 +43,7 @@ for (const { variant, tokenizer } of cases) {
     );
   });
 
-  test(`law: special ids are the control pieces and the reserved spellings (${variant})`, () => {
+  test(`law: TK12 special ids are control pieces and reserved spellings (${variant})`, () => {
     const ids = Array.from({ length: tokenizer.vocabSize }, (_, id) => id);
     const expected = ids.filter((id) => isForbidden(tokenizer, id, []));
     assert.equal([...tokenizer.specialIds], expected);
@@ -51,7 +51,7 @@ for (const { variant, tokenizer } of cases) {
 }
 
 for (const variant of ['user', 'plain'] as const) {
-  test(`law: with allowSpecial false decode(encode(x)) is still x (${variant})`, () => {
+  test(`law: TK12 with allowSpecial false decode(encode(x)) is still x (${variant})`, () => {
     const tokenizer = tokenizers[variant];
     fc.assert(
       fc.property(spelling, (input) => {
@@ -63,7 +63,7 @@ for (const variant of ['user', 'plain'] as const) {
   });
 }
 
-test('law: allowSpecial changes what a special spelling becomes, and nothing else', () => {
+test('law: TK12 allowSpecial changes what a special spelling becomes, and nothing else', () => {
   const { user } = tokenizers;
   const reserved = user.pieceToId('<reserved_7>') ?? -1;
   assert.equal(user.encode('<reserved_7>'), [reserved]);
@@ -73,6 +73,20 @@ test('law: allowSpecial changes what a special spelling becomes, and nothing els
   assert.ok(ordinary.length > 1);
   const plain = '登鹳雀楼 42\n\t<h2>title</h2>， --- ```';
   assert.equal(user.encode(plain, { allowSpecial: false }), user.encode(plain));
+});
+
+test('law: TK12 a reserved spelling is special whatever its number', () => {
+  const spellings = ['7', '42', '102', '1024', '123456'].map((number) => `<reserved_${number}>`);
+  for (const type of [TYPE.userDefined, TYPE.normal]) {
+    const pieces = [...spellings, '<reserved_>', '<reserved_x>'].map((piece) => ({ piece, type }));
+    const tokenizer = loadTokenizer(buildModel({ pieces }));
+    const ids = spellings.map((piece) => tokenizer.pieceToId(piece) ?? -1);
+    assert.equal([...tokenizer.specialIds], [1, 2, ...ids]);
+    for (const [index, spelling] of spellings.entries()) {
+      const guarded = tokenizer.encode(spelling, { allowSpecial: false });
+      assert.not.ok(guarded.includes(ids[index]), spelling);
+    }
+  }
 });
 
 test('law: digits, line ends, tabs and tags stay the pieces that they are', () => {

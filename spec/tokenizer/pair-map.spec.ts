@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { addPair, findPair, makePairMap } from '../../src/tokenizer/pair-map.ts';
+import { expectRefusal } from '../support/refusal.ts';
 
 const test = suite('tokenizer/pair-map');
 
@@ -30,6 +31,29 @@ test('law: a pair map is a map whose first entry of a pair stays', () => {
     }),
     { seed: 1, numRuns: 50 },
   );
+});
+
+/** x with x · odd = 1 modulo 2³², by Newton's method. */
+function inverse(odd: number): number {
+  let x = odd;
+  for (let step = 0; step < 5; step++) x = Math.imul(x, 2 - Math.imul(odd, x));
+  return x;
+}
+
+test('error: pairs that are made to collide are refused, and soon', async () => {
+  const back = inverse(0xbb67ae85);
+  const collide = (): void => {
+    const map = makePairMap();
+    for (let left = 0; left < 2 ** 18; left++) {
+      addPair(map, left, Math.imul(Math.imul(left, 0x9e3779b1) ^ 12345, back), 0);
+    }
+  };
+  await expectRefusal(collide, {
+    code: 'tokenizer-limit',
+    where: 'pieces',
+    message: 'made to collide',
+    fix: 'checkpoint',
+  });
 });
 
 test.run();

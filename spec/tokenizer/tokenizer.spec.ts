@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadTokenizer } from '../../src/tokenizer/index.ts';
+import { expectRefusal } from '../support/refusal.ts';
 import { cases, readModel, texts, tokenizers } from './fixtures.ts';
 import {
   BPE,
@@ -194,7 +195,7 @@ test('law: characters without a piece become bytes, or one unknown piece a run',
   assert.is(unknown.decode([3, 0, 3]), 'a \u2047 a');
 });
 
-test('law: a lone surrogate is encoded as U+FFFD', () => {
+test('law: TK10 a lone surrogate is encoded as U+FFFD', () => {
   for (const lone of ['\ud83d', '\ude00', '\ude00\ud83d', 'a\ud83db']) {
     for (const { tokenizer } of cases) {
       const replaced = lone.replace(/[\ud800-\udfff]/g, '\ufffd');
@@ -202,6 +203,50 @@ test('law: a lone surrogate is encoded as U+FFFD', () => {
     }
   }
   assert.is(tokenizers.user.decode(tokenizers.user.encode('a\ud83db')), 'a\ufffdb');
+});
+
+const UNUSUAL = [
+  '\u0000',
+  'a\u0000b\u0000',
+  '👨\u200d👩\u200d👧\u200d👦 👍🏽 🇨🇳',
+  'e\u0301 a\u0308\u0323 \u0301',
+  'שלום \u202eעולם\u202c مرحبا',
+  `${' '.repeat(50)}\t\r\n\u3000\u00a0\ufeff`,
+];
+
+test('law: TK10 NUL, joined emoji, combining marks and right-to-left text come back whole', () => {
+  for (const variant of ['user', 'plain'] as const) {
+    const tokenizer = tokenizers[variant];
+    for (const input of UNUSUAL) {
+      for (const allowSpecial of [true, false]) {
+        const ids = tokenizer.encode(input, { allowSpecial });
+        assert.is(tokenizer.decode(ids), input, JSON.stringify(input));
+      }
+    }
+  }
+});
+
+test('error: what is no string is refused, not encoded', async () => {
+  const { user } = tokenizers;
+  for (const text of [5, {}, null, undefined, ['a']]) {
+    const expected = { code: 'option-value', where: 'text', fix: 'a string' } as const;
+    await expectRefusal(() => user.encode(text as string), expected);
+    await expectRefusal(() => user.encodePieces(text as string), expected);
+  }
+});
+
+test('law: a user-defined symbol with a space has one place, where spaces are kept too', () => {
+  const pieces = [{ piece: 'b c', type: TYPE.userDefined }, { piece: 'a' }, { piece: 'd' }];
+  const tokenizer = loadTokenizer(buildModel({ pieces }));
+  assert.equal(
+    tokenizer.encodePieces('a b cd').map(({ start, end }) => [start, end]),
+    [
+      [0, 1],
+      [1, 5],
+      [5, 6],
+    ],
+  );
+  assert.equal(tokenizer.encode('  a  '), [0, 4, 0]);
 });
 
 test('law: the special pieces are those that the file names', () => {

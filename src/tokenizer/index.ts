@@ -2,11 +2,11 @@
 export { type CheckVocabularyOptions, checkVocabulary } from './check-vocabulary.ts';
 export type { DecodeOptions, StreamDecoder } from './decode.ts';
 export type { EncodedPiece } from './encode.ts';
+export { MAX_MODEL_BYTES } from './limits.ts';
 export {
   type EncodeOptions,
   type LoadTokenizerOptions,
   loadTokenizer,
-  MAX_MODEL_BYTES,
   type Tokenizer,
 } from './tokenizer.ts';
 export type { PieceType } from './vocabulary.ts';

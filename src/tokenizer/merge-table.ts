@@ -12,6 +12,7 @@
  *  Source: google/sentencepiece, src/bpe_model.cc at v0.1.97, MaybeAddNewSymbolPair. */
 import { BaichuanError } from '../errors.ts';
 import { makeTails } from './agenda.ts';
+import { MAX_CUT_WORK } from './limits.ts';
 import { addPair, findPair, makePairMap, type PairMap } from './pair-map.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
@@ -32,10 +33,6 @@ export interface MergeTable {
   /** Merged piece, or `TOGETHER`, by two symbols. */
   pairs: PairMap;
 }
-
-/** The most work that cutting all pieces may take: the sum of their squared lengths. The published
- *  vocabulary takes under 2²². */
-const MAX_CUT_WORK = 2 ** 23;
 
 /** Prepares the merges of a vocabulary: which two symbols make which, and at what rank.
  *  @throws tokenizer-limit */
@@ -129,12 +126,13 @@ function cutPieces(vocabulary: Vocabulary, symbols: Int32Array): PairMap {
   return pairs;
 }
 
-const FILTER_BITS = 20;
-const FILTER_SHIFT = 32 - FILTER_BITS;
+const FILTER_LENGTH = 2 ** 20;
+/** Leaves the 20 highest bits of 32. */
+const FILTER_SHIFT = 12;
 
 /** 1 at the hash of each mergeable piece: most parts of pieces are ruled out by it. */
 function makeFilter(vocabulary: Vocabulary): Uint8Array {
-  const filter = new Uint8Array(2 ** FILTER_BITS);
+  const filter = new Uint8Array(FILTER_LENGTH);
   vocabulary.pieces.forEach((piece, id) => {
     if (!isMergeable(vocabulary, id)) return;
     let hash = 0;

@@ -6,6 +6,7 @@
  *  the ids mean.
  *  Source: google/sentencepiece, src/sentencepiece_model.proto at v0.1.97. */
 import { BaichuanError } from '../errors.ts';
+import { MAX_PIECES, MAX_SELF_TEST_BYTES, MAX_SELF_TESTS, MAX_TEXT_BYTES } from './limits.ts';
 import {
   boolValue,
   bytesValue,
@@ -54,14 +55,6 @@ export interface ModelProto {
   /** Texts and their pieces, joined by spaces, that a reader must reproduce. */
   selfTests: { input: string; expected: string }[];
 }
-
-/** The most pieces that a file may have: twice as many as the largest published vocabulary. */
-export const MAX_PIECES = 2 ** 18;
-/** The most bytes that the spelling of a piece, or another text but a self test, may have. */
-export const MAX_TEXT_BYTES = 1024;
-/** The most self tests, and the most bytes that they may have together. */
-const MAX_SELF_TESTS = 2 ** 10;
-const MAX_SELF_TEST_BYTES = 2 ** 14;
 
 /** trainer_spec fields that say how the vocabulary was made, not what it means. */
 const TRAINING_ONLY = new Set([

@@ -1,10 +1,11 @@
 /** The user-defined symbols, arranged to find the longest one at a place of a text.
  *
- *  A trie over UTF-16 code units, whose nodes are numbers: 0 is the root, and the edges are one flat
- *  map (node, code unit) → node. SentencePiece matches these symbols before it merges anything and
- *  never merges them with their neighbours.
+ *  A trie over UTF-16 code units, whose nodes are numbers: 0 is the root, and the edges are one
+ *  flat map (node, code unit) → node. SentencePiece matches these symbols before it merges anything
+ *  and never merges them with their neighbours.
  *  Source: google/sentencepiece, src/normalizer.cc at v0.1.97, PrefixMatcher. */
 import { BaichuanError } from '../errors.ts';
+import { MAX_SYMBOL_UNITS } from './limits.ts';
 import { addPair, findPair, makePairMap, type PairMap } from './pair-map.ts';
 
 /** A symbol found in a text; `id` is −1 and `length` 0 where none starts. */
@@ -26,10 +27,6 @@ export interface PrefixTrie {
   /** 1 for each code unit that starts a symbol: most places of a text are ruled out by it. */
   starts: Uint8Array;
 }
-
-/** The most code units that all symbols may have together. Published vocabularies have under
- *  2¹⁵. */
-const MAX_SYMBOL_UNITS = 2 ** 18;
 
 /** Builds the trie of some symbols.
  *  @param symbols the spelling and id of each symbol

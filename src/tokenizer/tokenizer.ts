@@ -14,6 +14,7 @@ import {
   type StreamDecoder,
 } from './decode.ts';
 import { type EncodedPiece, type EncodeRules, encodeIds, encodePieces } from './encode.ts';
+import { MAX_MODEL_BYTES } from './limits.ts';
 import { makeMergeTable } from './merge-table.ts';
 import { type ModelProto, readModelProto } from './model-proto.ts';
 import { makePrefixTrie } from './prefix-trie.ts';
@@ -64,9 +65,6 @@ export interface Tokenizer {
   /** @returns the merge priority @throws token-id */
   pieceScore(id: number): number;
 }
-
-/** The most bytes that a model file may have. */
-export const MAX_MODEL_BYTES = 64 * 2 ** 20;
 
 const EXPECTED_FORMAT = 'a SentencePiece model (tokenizer.model)';
 const MODEL_TYPES = ['', 'UNIGRAM', 'BPE', 'WORD', 'CHAR'];

@@ -4,7 +4,8 @@
  *  text, the scores are numbers, there is one unknown piece, and byte fallback has its 256 bytes.
  *  Source: google/sentencepiece, src/model_interface.cc at v0.1.97, InitializePieces. */
 import { BaichuanError, type ErrorCode, quote } from '../errors.ts';
-import { MAX_TEXT_BYTES, type ModelProto, type RawPieces } from './model-proto.ts';
+import { MAX_TEXT_BYTES } from './limits.ts';
+import type { ModelProto, RawPieces } from './model-proto.ts';
 import { decodeUtf8 } from './utf8.ts';
 
 /** What a piece stands for: ordinary text, no text (`unknown`, `control`), text that matches before
