@@ -60,6 +60,7 @@ const SAFETENSORS: [title: string, header: () => string, outcome: string][] = [
   ['keys of the metadata', () => `{"__metadata__":{${members(13e5, '""')}}}`, 'json-size'],
   ['keys of one tensor', () => `{"a":{${members(15e5, '0')}}}`, 'json-size'],
   ['elements of a shape', () => `{"a":{"shape":[${'0,'.repeat(7e6)}0]}}`, 'json-size'],
+  ['objects in an array', () => `{"a":[${'{},'.repeat(5e6)}0]}`, 'json-size'],
   ['a text of escapes', () => `{"__metadata__":{"世":"${'\\n'.repeat(7e6)}"}}`, 'opened'],
 ];
 
@@ -72,6 +73,11 @@ for (const [title, header, outcome] of SAFETENSORS) {
 function ownShards(): string {
   return Array.from({ length: 1e5 }, (_, index) => `"${index}":"${index}"`).join(',');
 }
+
+peakMemory('law: I2, I3 hold for a header of 1 MB full of objects', () => {
+  const header = `{"a":[${'{},'.repeat(299_000)}0]}`;
+  expectBounded(safetensorsFile(header), 'model.safetensors', 'json-size');
+});
 
 const INDICES: [title: string, map: () => string, outcome: string][] = [
   ['names of tensors', () => members(2e6, '"a"'), 'json-size'],

@@ -41,6 +41,10 @@ const MAX_VALUES = 1_100_000;
  *  safetensors header of 100,000 tensors has three for each, one around them, and its metadata. */
 const MAX_CONTAINERS = 300_002;
 
+/** A text has one of them per 16 bytes at most, and some more: a tensor has three in 48 bytes. */
+const BYTES_PER_CONTAINER = 16;
+const SPARE_CONTAINERS = 10_000;
+
 /** Keys in one object: the names of 100,000 tensors, and the metadata. */
 const MAX_KEYS = 100_001;
 
@@ -55,6 +59,27 @@ export interface Scanner {
   /** How many values of all kinds, and how many that cost many times their bytes. */
   values: number;
   containers: number;
+  readonly maxContainers: number;
+  /** The first keys of the text: a key that comes again is kept once. */
+  readonly keys: Map<string, string>;
+}
+
+const MAX_KEPT_KEYS = 64;
+
+/** Begins to read a text of so many bytes. */
+export function startScanner(text: string, byteLength: number, options: ParseJsonOptions): Scanner {
+  const ofSize = SPARE_CONTAINERS + Math.floor(byteLength / BYTES_PER_CONTAINER);
+  const maxContainers = Math.min(MAX_CONTAINERS, ofSize);
+  const none = { position: 0, values: 0, containers: 0 };
+  return { text, options, path: [], maxContainers, keys: new Map(), ...none };
+}
+
+/** The same key, in the memory of the first like it. */
+export function keepKey({ keys }: Scanner, key: string): string {
+  const kept = keys.get(key);
+  if (kept !== undefined) return kept;
+  if (keys.size < MAX_KEPT_KEYS) keys.set(key, key);
+  return key;
 }
 
 /** Reads one of the three literal names. */
@@ -115,8 +140,8 @@ export function countValue(scanner: Scanner): void {
  *  @throws json-size */
 export function countContainer(scanner: Scanner): void {
   scanner.containers += 1;
-  if (scanner.containers <= MAX_CONTAINERS) return;
-  failSize(scanner, 'the text', MAX_CONTAINERS, 'arrays and objects');
+  if (scanner.containers <= scanner.maxContainers) return;
+  failSize(scanner, 'the text', scanner.maxContainers, 'arrays and objects');
 }
 
 /** Refuses an object with too many keys.

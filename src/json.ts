@@ -5,8 +5,8 @@
  *  order mark and bytes that are not UTF-8 are errors; numbers that a double does not hold as they
  *  are written are kept as text. An error names line, column, byte offset and JSON pointer.
  *
- *  Memory is bounded by the text: more than 1,100,000 values, 300,002 arrays and objects, or
- *  100,001 keys in one object are errors, before the next one is made. */
+ *  Memory is bounded by the text: more than 1,100,000 values, 300,002 arrays and objects (fewer in
+ *  a short text), or 100,001 keys in one object are errors, before the next one is made. */
 import { BaichuanError } from './errors.ts';
 import {
   byteOffsetOf,
@@ -18,12 +18,14 @@ import {
   failAt,
   type JsonNumber,
   jsonPointer,
+  keepKey,
   type ParseJsonOptions,
   readNumber,
   readString,
   readWord,
   type Scanner,
   skipSpace,
+  startScanner,
 } from './json-scanner.ts';
 import { firstInvalidUtf8 } from './utf-8.ts';
 
@@ -54,7 +56,7 @@ export function parseJson(bytes: Uint8Array, options: ParseJsonOptions): JsonVal
   }
   expectUtf8(bytes, file, byteOffset);
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  const scanner: Scanner = { text, options, position: 0, path: [], values: 0, containers: 0 };
+  const scanner = startScanner(text, bytes.length, options);
   const value = readValue(scanner);
   skipSpace(scanner);
   if (scanner.position < text.length) fail(scanner, 'nothing may follow the value');
@@ -142,7 +144,7 @@ function readObject(scanner: Scanner): JsonObject {
 
 function readKey(scanner: Scanner): string {
   if (scanner.text[scanner.position] !== '"') fail(scanner, 'a key in double quotes is needed');
-  const key = readString(scanner);
+  const key = keepKey(scanner, readString(scanner));
   skipSpace(scanner);
   if (scanner.text[scanner.position] !== ':') fail(scanner, 'a colon is needed after a key');
   scanner.position += 1;

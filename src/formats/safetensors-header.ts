@@ -157,14 +157,15 @@ function takeShape(fields: JsonFields): number[] {
     throw fieldError(fields, 'shape', fault, 'safetensors-rank');
   }
   expectNoOverflow(fields, dims);
-  return dims.map((dim, axis) => {
-    if (typeof dim === 'number' && Number.isInteger(dim) && dim >= 0 && dim <= MAX_DIM) return dim;
+  dims.forEach((dim, axis) => {
+    if (typeof dim === 'number' && Number.isInteger(dim) && dim >= 0 && dim <= MAX_DIM) return;
     const inShape = { ...fields, path: [...fields.path, 'shape'] };
     const found = showJson(dim);
     const what = `a dimension must be an integer from 0 to ${MAX_DIM}, but ${found} was found.`;
     const fix = 'Download the file again, or write it anew.';
     throw fieldError(inShape, axis, { what, fix, expected: MAX_DIM, found }, 'safetensors-dim');
   });
+  return dims as number[];
 }
 
 /** Refuses dimensions whose product a double does not hold. One dimension alone is none of it. */
