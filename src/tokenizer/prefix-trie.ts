@@ -24,8 +24,10 @@ export interface PrefixTrie {
   edges: PairMap;
   /** The symbol that ends at a node, or −1, by node. */
   ids: Int32Array;
-  /** 1 for each code unit that starts a symbol: most places of a text are ruled out by it. */
-  starts: Uint8Array;
+  /** 1 for each node that has children. */
+  inner: Uint8Array;
+  /** The root's child by code unit, 0 where there is none: most places are ruled out by it. */
+  starts: Int32Array;
 }
 
 /** Builds the trie of some symbols.
@@ -39,20 +41,22 @@ export function makePrefixTrie(
   for (const [symbol] of symbols) unitCount += symbol.length;
   if (unitCount > MAX_SYMBOL_UNITS) throw limitError(unitCount, file);
   const ids = new Int32Array(unitCount + 1).fill(NONE);
-  const starts = new Uint8Array(0x10000);
+  const inner = new Uint8Array(unitCount + 1);
+  const starts = new Int32Array(0x10000);
   const edges = makePairMap();
   for (const [symbol, id] of symbols) {
-    starts[symbol.charCodeAt(0)] = 1;
     let node = ROOT;
     for (let at = 0; at < symbol.length; at++) {
       const unit = symbol.charCodeAt(at);
       // Each edge leads to a node of its own: the newest node is the number of edges.
       addPair(edges, node, unit, edges.size + 1);
+      inner[node] = 1;
       node = findPair(edges, node, unit, NONE);
+      if (at === 0) starts[unit] = node;
     }
     ids[node] = id;
   }
-  return { edges, ids, starts };
+  return { edges, ids, inner, starts };
 }
 
 /** The longest symbol that starts at `at`, those with `forbidden[id] = 1` left aside.
@@ -64,16 +68,19 @@ export function longestPrefix(
   at: number,
   forbidden: Uint8Array,
 ): PrefixMatch {
-  if (trie.starts[units[at]] === 0) return NO_MATCH;
-  let [id, length] = [NONE, 0];
-  let node = ROOT;
-  for (let end = at; end < units.length; end++) {
-    node = findPair(trie.edges, node, units[end], NONE);
-    if (node === NONE) break;
-    const symbol = trie.ids[node];
-    if (symbol === NONE || forbidden[symbol] === 1) continue;
-    id = symbol;
-    length = end + 1 - at;
+  const { edges, ids, inner, starts } = trie;
+  let node = starts[units[at]];
+  if (node === ROOT) return NO_MATCH;
+  let id = NONE;
+  let length = 0;
+  for (let end = at + 1; node !== NONE; end++) {
+    const symbol = ids[node];
+    if (symbol !== NONE && forbidden[symbol] === 0) {
+      id = symbol;
+      length = end - at;
+    }
+    if (inner[node] === 0 || end === units.length) break;
+    node = findPair(edges, node, units[end], NONE);
   }
   return length === 0 ? NO_MATCH : { id, length };
 }
