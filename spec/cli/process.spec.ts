@@ -105,9 +105,14 @@ cli('law: a prompt may come from a pipe or a device as well as from a file', asy
   assert.is(code, 0);
   assert.is((await run(['tokenize', '-p', '夜雨寄北'])).stdout, stdout);
   assert.is((await run(['generate', '-f', '/dev/null'])).code, 2);
-  const folder = await run(['generate', '-f', '/']);
-  assert.is(folder.code, 7);
-  assert.match(folder.stderr, /^io-/);
+  const asPath = await run(['generate', '-f', '/']);
+  const asInput = await ended(
+    spawn('bash', ['-c', 'exec "$0" "$1" generate -f - < /', process.execPath, MAIN]),
+  );
+  for (const folder of [asPath, asInput]) {
+    assert.is(folder.code, 7, folder.stderr);
+    assert.match(folder.stderr, /^io-/);
+  }
 });
 
 cli('law: a reader that goes away ends the program quietly', async () => {

@@ -1,10 +1,11 @@
 /** The process around a command: arguments cut into tokens, streams, signals. Node, Deno and
  *  Bun. */
 
-import { createReadStream } from 'node:fs';
+import { createReadStream, fstatSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
+import { BaichuanError } from '../errors.ts';
 import { ioError, printablePath } from './node-errors.ts';
 
 /** How one option is written. */
@@ -83,22 +84,35 @@ export function thisProcess(): CommandProcess {
     printError: (text) => {
       process.stderr.write(text);
     },
-    input: () => untilAborted(process.stdin, controller.signal),
+    input: () => {
+      expectReadableInput();
+      return untilAborted(process.stdin, 'stdin', controller.signal);
+    },
   };
+}
+
+/** Node takes a folder on standard input for an empty stream. */
+function expectReadableInput(): void {
+  if (!fstatSync(process.stdin.fd).isDirectory()) return;
+  throw new BaichuanError('io-not-a-file', {
+    file: 'stdin',
+    what: 'Standard input is a folder.',
+    fix: 'Redirect a file or a pipe to it.',
+  });
 }
 
 /** The bytes of a file, a pipe or a device, piece by piece; ends early when the signal fires.
  *  @throws io-… */
-export async function* readPath(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  try {
-    yield* untilAborted(createReadStream(path), signal);
-  } catch (cause) {
-    throw ioError(cause, { file: printablePath(path), action: 'read it' });
-  }
+export function readPath(path: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  return untilAborted(createReadStream(path), printablePath(path), signal);
 }
 
 /** A stream that nobody waits for once the signal has fired: an idle pipe would never end. */
-async function* untilAborted(stream: Readable, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* untilAborted(
+  stream: Readable,
+  file: string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const stop = () => {
     stream.destroy();
   };
@@ -106,9 +120,9 @@ async function* untilAborted(stream: Readable, signal: AbortSignal): AsyncGenera
   signal.addEventListener('abort', stop, { once: true });
   try {
     for await (const chunk of stream) yield chunk;
-  } catch (error) {
+  } catch (cause) {
     // Destroying a stream that is being read is an error of its own.
-    if (!signal.aborted) throw error;
+    if (!signal.aborted) throw ioError(cause, { file, action: 'read it' });
   } finally {
     signal.removeEventListener('abort', stop);
   }
