@@ -116,12 +116,12 @@ test('error: a piece of two megabytes is refused before it is decoded', async ()
   await expectLimit(model, { code: 'tokenizer-piece', where: 'piece 3', message: '2097152' });
 });
 
-test('law: TK04 2¹⁸ pieces load within the bounds', () => {
-  const count = 2 ** 18 - 3;
+test('law: TK04 200,000 pieces load within the bounds', () => {
+  const count = 200_000 - 3;
   const model = buildLargeModel(count, (id) => ({ piece: id.toString(36), score: -id }));
   const tokenizer = expectLoadWithinBounds(model);
-  assert.is(tokenizer.vocabSize, 2 ** 18);
-  assert.is(tokenizer.pieceToId((count - 1).toString(36)), 2 ** 18 - 1);
+  assert.is(tokenizer.vocabSize, 200_000);
+  assert.is(tokenizer.pieceToId((count - 1).toString(36)), 199_999);
 });
 
 test('law: pieces that are cut as often as the limit allows load within the bounds', () => {

@@ -7,7 +7,7 @@
 /** The most bytes that a model file may have. */
 export const MAX_MODEL_BYTES = 64 * 2 ** 20;
 /** The most pieces. */
-export const MAX_PIECES = 2 ** 18;
+export const MAX_PIECES = 200_000;
 /** The most bytes that the spelling of a piece, or another text but a self test, may have. */
 export const MAX_TEXT_BYTES = 1024;
 /** The most UTF-16 code units of all user-defined symbols together; published ones have under
