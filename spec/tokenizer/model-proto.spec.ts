@@ -93,7 +93,7 @@ test('error: TK04 a model without pieces is refused', async () => {
   });
 });
 
-test('error: TK04 a model of more than 200,000 pieces is refused before they are kept', async () => {
+test('error: TK04 a model of more than 200,000 pieces is refused before it is kept', async () => {
   const bytes = new Uint8Array(2 * (2 ** 20 + 1));
   for (let at = 0; at < bytes.length; at += 2) bytes[at] = 8 + 2;
   await expectLoadRefusal(bytes, {
