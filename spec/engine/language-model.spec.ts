@@ -182,16 +182,22 @@ engine('law: a closed model holds its weights and cache no longer', async () => 
   await expectRefusal(() => sequence.length, { code: 'model-closed', where: 'model' });
 });
 
-engine('law: the event loop takes turns during a long prompt', async () => {
-  let turns = 0;
-  const timer = setInterval(() => {
-    turns += 1;
-  }, 1);
-  const start = performance.now();
-  await alibiModel.forward(random(1500, 96));
-  const duration = performance.now() - start;
-  clearInterval(timer);
-  assert.ok(turns >= duration / 100, `${turns} turns in ${duration} ms`);
+engine('law: the event loop takes a turn at least every 50 ms of a long prompt', async () => {
+  const longestGap = async () => {
+    let [last, longest] = [performance.now(), 0];
+    const timer = setInterval(() => {
+      const now = performance.now();
+      longest = Math.max(longest, now - last);
+      last = now;
+    }, 1);
+    await alibiModel.forward(random(600, 96));
+    clearInterval(timer);
+    return longest;
+  };
+  // Neighbours on the machine may hold up some rounds, but not every one.
+  let gap = await longestGap();
+  for (let round = 0; round < 6 && gap > 50; round++) gap = Math.min(gap, await longestGap());
+  assert.ok(gap <= 50, `${gap} ms`);
 });
 
 engine('law: an abort in a prompt rejects soon and leaves the sequence as it was', async () => {

@@ -23,11 +23,11 @@ import {
   MAX_MODEL_BYTES,
   type Tokenizer,
 } from '../tokenizer/index.ts';
+import { throwIfAborted } from './abort.ts';
 import { EMBEDDED_MODEL } from './embedded.ts';
 import { createLanguageModel, type LanguageModel } from './language-model.ts';
 import { asMemoryError } from './memory-error.ts';
 import { checkParameters, readWeights } from './parameters.ts';
-import { throwIfAborted } from './turns.ts';
 
 /** A model's files: a path on Node, Deno and Bun, or a folder of the caller's own making. */
 export type ModelSource = string | URL | Folder;

@@ -6,6 +6,7 @@
 import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError, quote } from '../errors.ts';
 import type { Checkpoint, StoredTensor } from '../formats/checkpoint.ts';
+import { macrotask } from '../generate/turns.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { createWidener, type Widener } from '../kernels/wasm/module.ts';
 import {
@@ -15,7 +16,7 @@ import {
   parameterShapes,
 } from '../model/weights.ts';
 import { createTensor, elementCount, float32, type Tensor } from '../tensor/tensor.ts';
-import { macrotask, throwIfAborted } from './turns.ts';
+import { throwIfAborted } from './abort.ts';
 
 /** Bytes of a tensor in flight between its file and the model. */
 const BLOCK_BYTES = 4 * 1024 * 1024;

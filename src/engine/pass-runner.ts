@@ -5,15 +5,19 @@
  *  the speed observed, so that a turn comes at least every 50 ms on models small enough for one
  *  layer of one token to take less. Chunks do not change a bit of the logits. */
 
+import { makeTurns } from '../generate/turns.ts';
 import type { Segment, Tap } from '../layers/context.ts';
 import { forward, type Machine, type Pass } from '../model/baichuan.ts';
 import type { BaichuanWeights } from '../model/weights.ts';
 import { float32 } from '../tensor/tensor.ts';
+import { throwIfAborted } from './abort.ts';
 import { asMemoryError } from './memory-error.ts';
-import { macrotask, throwIfAborted } from './turns.ts';
 
 /** The longest time that a pass keeps the event loop waiting. */
 const TURN_MS = 20;
+
+/** The time that a layer should take for a chunk: with the turns above, 30 ms in a row at most. */
+const STEP_MS = 10;
 
 /** Tokens in the first chunk, before the speed is known, and at most. */
 const FIRST_CHUNK = 1;
@@ -43,6 +47,7 @@ export interface PassRunner {
 export function createPassRunner(machine: Machine, weights: BaichuanWeights): PassRunner {
   let previous: Promise<unknown> = Promise.resolve();
   let chunkTokens = FIRST_CHUNK;
+  const takeTurn = makeTurns(TURN_MS);
 
   async function runAlone(parts: readonly PassPart[], options: PassOptions): Promise<Float32Array> {
     const { arena, kvCache } = machine;
@@ -54,9 +59,12 @@ export function createPassRunner(machine: Machine, weights: BaichuanWeights): Pa
 
     const mark = arena.mark();
     try {
-      const { logits, slowestStepMs } = await drain(pass, weights, machine, options);
-      const fitting = Math.floor((TURN_MS * tokenIds.length) / Math.max(slowestStepMs, 0.01));
-      chunkTokens = Math.min(MAX_CHUNK, Math.max(1, fitting));
+      const { logits, slowestStepMs } = await drain(pass, weights, machine, {
+        ...options,
+        takeTurn,
+      });
+      const fitting = Math.floor((STEP_MS * tokenIds.length) / Math.max(slowestStepMs, 0.01));
+      chunkTokens = Math.min(MAX_CHUNK, 2 * chunkTokens, Math.max(1, fitting));
       for (const segment of segments) kvCache.commit(segment);
       return logits;
     } catch (error) {
@@ -92,21 +100,16 @@ async function drain(
   pass: Pass,
   weights: BaichuanWeights,
   machine: Machine,
-  { signal, tap }: PassOptions,
+  { signal, tap, takeTurn }: PassOptions & { takeTurn: () => Promise<void> },
 ): Promise<{ logits: Float32Array; slowestStepMs: number }> {
   const steps = forward(pass, weights, { ...machine, tap });
-  let turnStart = performance.now();
   let slowestStepMs = 0;
   for (;;) {
     const stepStart = performance.now();
     const step = steps.next();
-    const now = performance.now();
-    slowestStepMs = Math.max(slowestStepMs, now - stepStart);
+    slowestStepMs = Math.max(slowestStepMs, performance.now() - stepStart);
     if (step.done) return { logits: Float32Array.from(float32(step.value)), slowestStepMs };
-    if (now - turnStart >= TURN_MS) {
-      await macrotask();
-      turnStart = performance.now();
-    }
+    await takeTurn();
     throwIfAborted(signal);
   }
 }

@@ -2,6 +2,7 @@
  *
  *  It ends after a token that ends the text ('stop') or after `maxNewTokens` ('length'). Whatever
  *  way it ends, by an error, an abort or a consumer that stops asking, the sequence is closed. */
+
 import { BaichuanError } from '../errors.ts';
 import { expectContext, expectLogits, expectPrompt } from './generate-checks.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -10,6 +11,7 @@ import { makeRandom, type Random } from './random.ts';
 import { argMax } from './ranking.ts';
 import { logprobs, sampleToken, type TokenLogprob } from './sampler.ts';
 import type { ModelSequence } from './sequence.ts';
+import { makeTurns } from './turns.ts';
 
 /** Why a generation ended; 'stop' is a token or a text that ends it. */
 export type FinishReason = 'stop' | 'length' | 'aborted';
@@ -66,7 +68,7 @@ async function* tokenLoop(
     expectContext(sequence.length + promptIds.length, options);
     const random = makeRandom(options.seed);
     const contextIds = new Set(promptIds);
-    const takeTurn = makeTurns();
+    const takeTurn = makeTurns(TURN_MS);
     let pending = promptIds;
 
     for (let count = 1; ; count++) {
@@ -124,14 +126,4 @@ function throwIfAborted(signal: AbortSignal | undefined, count: number): void {
     found: count,
     cause: signal.reason,
   });
-}
-
-/** Makes a function that lets the event loop take a turn when the last one is `TURN_MS` ago. */
-function makeTurns(): () => Promise<void> {
-  let last = performance.now();
-  return async () => {
-    if (performance.now() - last < TURN_MS) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    last = performance.now();
-  };
 }
