@@ -17,12 +17,7 @@ import {
 } from '../generate/generation-config.ts';
 import { createReferenceKernels } from '../kernels/reference/index.ts';
 import { Arena } from '../tensor/arena.ts';
-import {
-  checkVocabulary,
-  loadTokenizer,
-  MAX_MODEL_BYTES,
-  type Tokenizer,
-} from '../tokenizer/index.ts';
+import { checkVocabulary, loadTokenizer, type Tokenizer } from '../tokenizer/index.ts';
 import { throwIfAborted } from './abort.ts';
 import { EMBEDDED_MODEL } from './embedded.ts';
 import { createLanguageModel, type LanguageModel } from './language-model.ts';
@@ -119,19 +114,11 @@ export async function load(
 /** The tokenizer of a model folder, or of a `tokenizer.model` file, without any weights.
  *  @param source the embedded model by default @throws directory-missing, tokenizer-…, io-… */
 export async function openTokenizer(source: ModelSource = EMBEDDED_MODEL): Promise<Tokenizer> {
-  if (isFolder(source)) {
-    const file = `${source.name}/tokenizer.model`;
-    return loadTokenizer(await readFolderTokenizer(source), { file });
-  }
-  const { folder, weights } = await locate(source);
-  if (weights === undefined) return openTokenizer(folder);
-  const file = await folder.open(weights);
-  try {
-    expectTokenizerSize(file.name, file.size);
-    return loadTokenizer(await file.read(0, file.size), { file: file.name });
-  } finally {
-    await file.close();
-  }
+  const { folder, weights: name = 'tokenizer.model' } = isFolder(source)
+    ? { folder: source, weights: undefined }
+    : await locate(source);
+  const file = `${folder.name}/${name}`;
+  return loadTokenizer(await readFolderTokenizer(folder, name), { file });
 }
 
 async function openFiles(source: ModelSource): Promise<HuggingFaceFolder> {
@@ -175,19 +162,6 @@ async function readTokenizer(
   const notice = checkVocabulary(tokenizer, vocabSize, { file });
   if (notice !== undefined) onNotice(notice);
   return tokenizer;
-}
-
-/** Checked before the file is read. */
-function expectTokenizerSize(file: string, size: number): void {
-  if (size <= MAX_MODEL_BYTES) return;
-  throw new BaichuanError('tokenizer-limit', {
-    file,
-    where: 'size',
-    what: `The file has ${size} bytes, where at most ${MAX_MODEL_BYTES} are read.`,
-    fix: 'Give the path of a tokenizer.model.',
-    expected: MAX_MODEL_BYTES,
-    found: size,
-  });
 }
 
 function checkContextLength(contextLength: number): void {

@@ -72,15 +72,19 @@ export async function openHuggingFaceFolder(
   };
 }
 
-/** Reads a tokenizer.model of a folder that needs no weights.
- *  @throws directory-missing, tokenizer-limit, io-… */
-export async function readFolderTokenizer(folder: Folder): Promise<Uint8Array> {
-  return readTokenizer(folder, new Set(await folder.list()));
+/** Reads the tokenizer of a folder that needs no weights.
+ *  @param name of the file @throws directory-missing, tokenizer-limit, io-… */
+export async function readFolderTokenizer(folder: Folder, name = TOKENIZER): Promise<Uint8Array> {
+  return readTokenizer(folder, new Set(await folder.list()), name);
 }
 
-async function readTokenizer(folder: Folder, present: ReadonlySet<string>): Promise<Uint8Array> {
-  if (!present.has(TOKENIZER)) throw missingError(folder, TOKENIZER, 'the vocabulary of text');
-  return readSmall(folder, TOKENIZER, MAX_TOKENIZER_BYTES);
+async function readTokenizer(
+  folder: Folder,
+  present: ReadonlySet<string>,
+  name = TOKENIZER,
+): Promise<Uint8Array> {
+  if (!present.has(name)) throw missingError(folder, name, 'the vocabulary of text');
+  return readSmall(folder, name, MAX_TOKENIZER_BYTES);
 }
 
 async function openWeights(
@@ -179,7 +183,7 @@ async function readSmall(folder: Folder, name: string, maxBytes: number): Promis
   const source = await folder.open(name);
   try {
     if (source.size <= maxBytes) return await source.read(0, source.size);
-    throw new BaichuanError(name === TOKENIZER ? 'tokenizer-limit' : 'json-size', {
+    throw new BaichuanError(name.endsWith('.json') ? 'json-size' : 'tokenizer-limit', {
       file: source.name,
       where: 'size',
       what: `the file has ${source.size} bytes, where at most ${maxBytes} are read.`,
