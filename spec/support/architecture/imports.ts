@@ -58,7 +58,7 @@ const AREAS: Record<string, Area> = {
     ],
   },
   conform: EDGE,
-  cli: { ...EDGE, packages: ['cac', 'picocolors'] },
+  cli: EDGE,
   server: { ...EDGE, packages: ['hono', '@hono/node-server', 'valibot'] },
   train: EDGE,
   evaluate: { ...EDGE, packages: ['papaparse'] },
