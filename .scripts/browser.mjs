@@ -32,6 +32,9 @@ const SHIMS = new Map([
 
 /** @typedef {{ tests: number, failures: string[] }} PageResult */
 
+// Ending by a signal ends the browser too.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+
 await buildOrExit();
 const filters = process.argv.slice(2);
 const files = listFiles('spec').filter(
@@ -58,7 +61,13 @@ process.exitCode = failed === 0 ? 0 : 1;
 async function runBrowser() {
   const profile = mkdtempSync(path.join(tmpdir(), 'baichuan-chromium-'));
   const url = `${origin}/page?${files[next]}`;
-  const child = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`, url], { stdio: 'ignore' });
+  // A process group of its own: Chromium's helpers must end with it, not only the first process.
+  const child = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`, url], {
+    stdio: 'ignore',
+    detached: true,
+  });
+  const endGroup = () => killGroup(child.pid);
+  process.once('exit', endGroup);
   const ended = new Promise((resolve) => {
     child.on('error', ({ message }) => resolve(`${CHROMIUM}: ${message}`));
     child.on('exit', (code) => resolve(`${CHROMIUM} ended with ${code}`));
@@ -70,9 +79,33 @@ async function runBrowser() {
     printPage(file, typeof result === 'string' ? { tests: 0, failures: [result] } : result);
     if (typeof result === 'string') break;
   }
-  child.kill('SIGKILL');
+  endGroup();
+  process.off('exit', endGroup);
   await ended;
-  rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  await removeProfile(profile);
+}
+
+/** @param {number | undefined} pid of a group's first process */
+function killGroup(pid) {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // The group has ended by itself.
+  }
+}
+
+/** A process that is just ending may still write a file; what then stays is a temporary folder.
+ *  @param {string} profile */
+async function removeProfile(profile) {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    try {
+      rmSync(profile, { recursive: true, force: true });
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+  process.stderr.write(`could not remove ${profile}\n`);
 }
 
 /** What the present page posts, or why it will not.
