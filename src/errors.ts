@@ -111,6 +111,16 @@ export const ERROR_CODES = {
   'model-shape': 'model',
   'tokenizer-mismatch': 'model',
 
+  // Traces and their comparison.
+  'trace-class': 'usage',
+  'trace-empty': 'model',
+  'trace-metadata': 'model',
+  'trace-model': 'usage',
+  'trace-prompt': 'usage',
+  'trace-shape': 'usage',
+  'trace-tensor': 'model',
+  'trace-vocabulary': 'usage',
+
   // tokenizer.model.
   'protobuf-wire': 'model',
   'tokenizer-bytes': 'model',
