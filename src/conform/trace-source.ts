@@ -73,14 +73,6 @@ function entriesOf(checkpoint: Checkpoint): Map<string, TraceEntry> {
     // The exact spelling wins over another one of the same point.
     if (!entries.has(entry.name) || entry.name === stored.name) entries.set(entry.name, entry);
   }
-  const [head, logits] = [traceName('lmHead'), traceName('logits')];
-  for (const [from, to, kind] of [
-    [head, logits, 'logits'],
-    [logits, head, 'lmHead'],
-  ] as const) {
-    const present = entries.get(from);
-    if (present !== undefined && !entries.has(to)) entries.set(to, { ...present, name: to, kind });
-  }
   return entries;
 }
 
@@ -139,8 +131,8 @@ function reader(stored: StoredTensor): TraceEntry['read'] {
   };
 }
 
-/** Files are little-endian, and so is every machine that WebAssembly engines run on. */
-function numbersOf(dtype: StoredTensor['dtype'], bytes: Uint8Array, count: number): Numbers {
+/** Stored elements as numbers. Files are little-endian, as every machine with WebAssembly is. */
+export function numbersOf(dtype: StoredTensor['dtype'], bytes: Uint8Array, count: number): Numbers {
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
   const { buffer, byteOffset } = aligned;
   if (dtype === 'F32') return new Float32Array(buffer, byteOffset, count);
@@ -157,6 +149,16 @@ function numbersOf(dtype: StoredTensor['dtype'], bytes: Uint8Array, count: numbe
   if (dtype === 'I16') return Float64Array.from(new Int16Array(buffer, byteOffset, count));
   if (dtype === 'I8') return Float64Array.from(new Int8Array(buffer, byteOffset, count));
   return Float64Array.from(aligned);
+}
+
+/** The tensor of a name; `logits` and the head's output stand for each other. */
+export function findEntry(trace: TraceSource, name: string): TraceEntry | undefined {
+  const [head, logits] = [traceName('lmHead'), traceName('logits')];
+  const other = new Map([
+    [head, logits],
+    [logits, head],
+  ]).get(name);
+  return trace.entries.get(name) ?? (other === undefined ? other : trace.entries.get(other));
 }
 
 /** All elements of one row of a batch. */
