@@ -1,10 +1,10 @@
 /** Traces made in memory for the specs of the oracle: of golden models, altered, and as files. */
 
+import { configToJson } from '../../src/conform/trace-model.ts';
+import { openTrace, type TraceSource } from '../../src/conform/trace-source.ts';
 import type { ByteSource } from '../../src/formats/byte-source.ts';
 import { bufferSource } from '../../src/formats/byte-source.ts';
 import { safetensorsHeader } from '../../src/formats/safetensors-writer.ts';
-import { openTrace, type TraceSource } from '../../src/conform/trace-source.ts';
-import { configToJson } from '../../src/conform/trace-model.ts';
 import type { Golden } from './goldens.ts';
 
 export interface NamedTensor {
@@ -40,7 +40,9 @@ export function memoryTrace(
 }
 
 /** A byte source that counts what is read of it. */
-export function countingSource(source: ByteSource): ByteSource & { readonly largest: () => number } {
+export function countingSource(
+  source: ByteSource,
+): ByteSource & { readonly largest: () => number } {
   let largest = 0;
   return {
     ...source,
@@ -56,11 +58,19 @@ export function countingSource(source: ByteSource): ByteSource & { readonly larg
 /** One row of what PyTorch recorded of a golden model, every tensor of it. */
 export function goldenTensors(golden: Golden, row = 0): NamedTensors {
   return new Map(
-    [...golden.float32].map(([name, { shape: [rows, ...shape], values }]) => {
-      const length = values.length / rows;
-      const part = values.slice(row * length, (row + 1) * length);
-      return [name, { shape, values: part, dtype: name === 'input_ids' ? 'I64' : 'F32' }];
-    }),
+    [...golden.float32].map(
+      ([
+        name,
+        {
+          shape: [rows, ...shape],
+          values,
+        },
+      ]) => {
+        const length = values.length / rows;
+        const part = values.slice(row * length, (row + 1) * length);
+        return [name, { shape, values: part, dtype: name === 'input_ids' ? 'I64' : 'F32' }];
+      },
+    ),
   );
 }
 

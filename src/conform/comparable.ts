@@ -4,7 +4,7 @@ import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError, type ErrorCode, quote } from '../errors.ts';
 import { tracePoint } from '../model/trace-points.ts';
 import { type ArithmeticClass, isArithmeticClass } from '../verify/bars.ts';
-import { configOf, promptsOf, type TraceSizes, sizesOf } from './trace-model.ts';
+import { configOf, promptsOf, sizesOf, type TraceSizes } from './trace-model.ts';
 import { findEntry, type TraceEntry, type TraceSource } from './trace-source.ts';
 
 /** The class to compare by: as asked, else as EXPECTED says, else f32.
@@ -86,7 +86,8 @@ function expectSameModel(
   const [one, other] = [configOf(expected), configOf(found)];
   if (one !== undefined && other !== undefined) {
     for (const [field, code] of CONFIG_FIELDS) {
-      if (one[field] !== other[field]) throw differs(code, found, field, [one[field], other[field]]);
+      if (one[field] !== other[field])
+        throw differs(code, found, field, [one[field], other[field]]);
     }
   }
   const [ours, theirs] = [expected, found].map(({ metadata }) => metadata.get('fingerprint'));

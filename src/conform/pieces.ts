@@ -82,8 +82,9 @@ export async function comparePieces(
   return { statistics: statistics.result(), logits: logits?.result() };
 }
 
-/** Pairs of channels are turned by an angle that may be off by position · 2⁻²³. */
-function rotarySlack(row: Numbers, position: number): number {
+/** How far the channels of a token may differ, as its angles may be off by position · 2⁻²³.
+ *  @param row channels of one head */
+export function rotarySlack(row: Numbers, position: number): number {
   let largest = 0;
   for (let i = 0; i < row.length; i++) largest = Math.max(largest, Math.abs(row[i]));
   return position * ROTARY_SLACK * Math.SQRT2 * largest;

@@ -83,11 +83,12 @@ async function readTensor(checkpoint: Checkpoint, name: string): Promise<Tensor>
 /** Rows of the embedding table: those of the prompt and their neighbours. */
 async function readRows(
   checkpoint: Checkpoint,
-  { hiddenSize: C, vocabSize: V }: BaichuanConfig,
+  config: BaichuanConfig,
   ids: readonly number[],
   rows: Map<number, Float32Array>,
 ): Promise<void> {
-  const [name] = parameterShapes({ hiddenSize: C, vocabSize: V } as BaichuanConfig).keys();
+  const { hiddenSize: C, vocabSize: V } = config;
+  const [name] = parameterShapes(config).keys();
   const stored = storedOf(checkpoint, name);
   const rowBytes = stored.byteLength / V;
   for (const id of new Set(ids.flatMap((id) => [id, (id + 1) % V, (id + V - 1) % V]))) {

@@ -9,9 +9,9 @@ import type { BaichuanConfig } from '../config.ts';
 import type { AttentionOptions, Kernels } from '../kernels/kernels.ts';
 import { KvCache } from '../layers/kv-cache.ts';
 import { forward } from '../model/baichuan.ts';
-import { type TraceKind, tracePlace, traceName } from '../model/trace-points.ts';
+import { type TraceKind, traceName, tracePlace } from '../model/trace-points.ts';
 import type { BaichuanWeights } from '../model/weights.ts';
-import { Arena } from '../tensor/arena.ts';
+import type { Arena } from '../tensor/arena.ts';
 import { float32, swapFirstAxes, type Tensor, tensorOf } from '../tensor/tensor.ts';
 import {
   attentionProbs,
@@ -114,11 +114,7 @@ function embed({ kernels, weights, ids }: ReferenceSetup, tap: (n: string, x: Te
   return Float32Array.from(float32(y));
 }
 
-type Exchange = (
-  kind: TraceKind,
-  shape: readonly number[],
-  values: Float32Array,
-) => Float32Array;
+type Exchange = (kind: TraceKind, shape: readonly number[], values: Float32Array) => Float32Array;
 
 /** Kernels that keep the keys and values of the one prompt, and show what is inside attention. */
 function windowKernels(setup: ReferenceSetup, job: WindowJob, exchange: Exchange): Kernels {
@@ -152,4 +148,3 @@ function windowKernels(setup: ReferenceSetup, job: WindowJob, exchange: Exchange
     },
   };
 }
-

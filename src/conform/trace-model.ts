@@ -4,7 +4,7 @@
 import { type BaichuanConfig, CONFIG_PRESETS, MAX_CONFIG_BYTES, parseConfig } from '../config.ts';
 import { BaichuanError } from '../errors.ts';
 import { isJsonNumber, type JsonValue, parseJson } from '../json.ts';
-import { type TraceKind, tracePlace, traceName, tracePoint } from '../model/trace-points.ts';
+import { type TraceKind, traceName, tracePlace, tracePoint } from '../model/trace-points.ts';
 import { findEntry, readRow, type TraceSource } from './trace-source.ts';
 
 /** The longest list of prompt ids that is read from metadata, in bytes. */
@@ -17,7 +17,10 @@ export type TraceSizes = Partial<Record<'T' | 'C' | 'F' | 'V' | 'H' | 'D', numbe
 export function configOf({ metadata, name }: TraceSource): BaichuanConfig | undefined {
   const text = metadata.get('config');
   if (text === undefined) return undefined;
-  const json = parseJson(new TextEncoder().encode(text), { file: name, maxBytes: MAX_CONFIG_BYTES });
+  const json = parseJson(new TextEncoder().encode(text), {
+    file: name,
+    maxBytes: MAX_CONFIG_BYTES,
+  });
   return parseConfig(json, { file: name });
 }
 

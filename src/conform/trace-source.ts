@@ -16,7 +16,7 @@ import type { ByteSource } from '../formats/byte-source.ts';
 import { type Checkpoint, STORED_TYPE_BYTES, type StoredTensor } from '../formats/checkpoint.ts';
 import { openSafetensors } from '../formats/safetensors.ts';
 import { widenBf16, widenF16 } from '../kernels/reference/widen.ts';
-import { type TraceKind, tracePlace, tracePoint, traceName } from '../model/trace-points.ts';
+import { type TraceKind, traceName, tracePlace, tracePoint } from '../model/trace-points.ts';
 import { elementCount } from '../tensor/tensor.ts';
 import type { Numbers } from '../verify/statistics.ts';
 
@@ -144,7 +144,8 @@ export function numbersOf(dtype: StoredTensor['dtype'], bytes: Uint8Array, count
     else widenBf16(numbers, halves, count);
     return numbers;
   }
-  if (dtype === 'I64') return Float64Array.from(new BigInt64Array(buffer, byteOffset, count), Number);
+  if (dtype === 'I64')
+    return Float64Array.from(new BigInt64Array(buffer, byteOffset, count), Number);
   if (dtype === 'I32') return Float64Array.from(new Int32Array(buffer, byteOffset, count));
   if (dtype === 'I16') return Float64Array.from(new Int16Array(buffer, byteOffset, count));
   if (dtype === 'I8') return Float64Array.from(new Int8Array(buffer, byteOffset, count));

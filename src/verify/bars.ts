@@ -90,8 +90,7 @@ export function pathBar(path: PathBar, arithmetic: ArithmeticClass): number {
   const { depth, hiddenSize, rotaryPositions, rounding, scoreScale = 0 } = path;
   const sums = (4 + 2 * Math.sqrt(hiddenSize)) * FLOAT32_ROUNDOFF;
   const rotary = 2 * rotaryPositions * ROTARY_SLACK;
-  const carried =
-    2 * Math.sqrt(1 + depth) * (2 * UNIT_ROUNDOFF[arithmetic] + sums) + rotary;
+  const carried = 2 * Math.sqrt(1 + depth) * (2 * UNIT_ROUNDOFF[arithmetic] + sums) + rotary;
   const scale = rounding === 'softmax' ? Math.max(1, scoreScale) : 1;
   // A lookup comes first and a copy adds nothing: neither carries more than its own input.
   if (rounding === 'lookup') return operationBar(path, arithmetic);
