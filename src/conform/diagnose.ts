@@ -17,7 +17,7 @@ import {
   windowsOf,
 } from './judge-locally.ts';
 import type { ReferenceModel } from './reference-model.ts';
-import type { Window } from './reference-window.ts';
+import type { ReferenceSetup } from './reference-window.ts';
 import type { TraceSource } from './trace-source.ts';
 
 /** A bug that what was found looks like. */
@@ -66,7 +66,7 @@ export async function judgeLocally(
     carried = output;
     const isFault = here.some(({ status }) => status === 'beyond');
     if (isFault && diagnosis.length === 0) {
-      diagnosis = await matchGallery(model, { window, prompt, evidence, here, arithmetic });
+      diagnosis = matchGallery(model, { setup, evidence, here, arithmetic });
     }
     verdicts.push(...here);
   }
@@ -74,20 +74,18 @@ export async function judgeLocally(
 }
 
 interface Fault {
-  readonly window: Window;
-  readonly prompt: readonly number[];
+  readonly setup: ReferenceSetup;
   readonly evidence: WindowEvidence;
   /** Of the reference. */
   readonly here: readonly LocalVerdict[];
   readonly arithmetic: ArithmeticClass;
 }
 
-async function matchGallery(model: ReferenceModel, fault: Fault): Promise<Diagnosis[]> {
-  const { window, prompt, evidence, here, arithmetic } = fault;
+function matchGallery(model: ReferenceModel, fault: Fault): Diagnosis[] {
+  const { setup, evidence, here, arithmetic } = fault;
   const matches: Diagnosis[] = [];
   for (const bug of KNOWN_BUGS) {
     if (bug.position !== undefined && bug.position !== model.config.position) continue;
-    const setup = await model.setup(window, prompt);
     const { verdicts } = judgeWindow(model, bug.change(setup), evidence, arithmetic);
     const likeness = likenessOf(here, verdicts);
     const { name, summary } = bug;

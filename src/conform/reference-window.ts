@@ -87,6 +87,7 @@ export function runWindow(setup: ReferenceSetup, job: WindowJob): Float32Array {
   kvCache.reserve(segment);
   const pass = { tokenIds: ids, segments: [segment], logits: 'all' as const };
   const machine = { config, kernels, arena, kvCache, tap: Object.assign(tap, { wants }) };
+  const mark = arena.mark();
   const steps = forward(pass, setup.weights, machine);
   if (window === 'embedding') {
     result = embed(setup, tap);
@@ -94,6 +95,7 @@ export function runWindow(setup: ReferenceSetup, job: WindowJob): Float32Array {
     // A layer's window ends before the head, whose weights it does not have.
     while (!steps.next().done) if (window !== 'head') break;
   }
+  arena.release(mark);
   return result;
 }
 
