@@ -4,7 +4,7 @@ import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError, type ErrorCode, quote } from '../errors.ts';
 import { tracePoint } from '../model/trace-points.ts';
 import { type ArithmeticClass, isArithmeticClass } from '../verify/bars.ts';
-import { configOf, promptsOf, sizesOf, type TraceSizes } from './trace-model.ts';
+import { configOf, layersOf, promptsOf, sizesOf, type TraceSizes } from './trace-model.ts';
 import { findEntry, type TraceEntry, type TraceSource } from './trace-source.ts';
 
 /** The class to compare by: as asked, else as EXPECTED says, else f32.
@@ -76,6 +76,31 @@ export function expectSameShape(expected: TraceEntry, found: TraceEntry, file: s
     expected: `[${a}]`,
     found: `[${b}]`,
   });
+}
+
+/** Refuses a trace that cannot be of this model: sizes or configuration differ.
+ *  @throws trace-model, trace-vocabulary */
+export function expectFits(trace: TraceSource, config: BaichuanConfig): void {
+  const told = configOf(trace);
+  for (const [field, code] of told === undefined ? [] : CONFIG_FIELDS) {
+    if (told?.[field] === config[field]) continue;
+    throw differs(code, trace, field, [config[field], told?.[field] ?? 'none']);
+  }
+  const { C, F, H, V } = sizesOf(trace);
+  const sizes = [
+    ['hidden size', C, config.hiddenSize],
+    ['intermediate size', F, config.intermediateSize],
+    ['number of heads', H, config.numAttentionHeads],
+    ['vocabulary', V, config.vocabSize],
+  ] as const;
+  for (const [name, size, expected] of sizes) {
+    if (size === undefined || size === expected) continue;
+    const code = name === 'vocabulary' ? 'trace-vocabulary' : 'trace-model';
+    throw differs(code, trace, name, [expected, size]);
+  }
+  const layers = layersOf(trace);
+  if (layers <= config.numHiddenLayers) return;
+  throw differs('trace-model', trace, 'number of layers', [config.numHiddenLayers, layers]);
 }
 
 function expectSameModel(

@@ -45,6 +45,9 @@ export interface FirstDifference {
   readonly found: number | null;
 }
 
+/** The place of a whole tensor. */
+export const NOWHERE = { position: null, head: null, channel: null, expected: null, found: null };
+
 export interface TraceComparison {
   readonly pass: boolean;
   readonly class: ArithmeticClass;
@@ -117,7 +120,7 @@ async function judge(
   const { statistics, logits } = await comparePieces(entry, found, { labels, signal });
   const verdictOf = (input: TracePlace) =>
     tensors.find((other) => other.name === traceName(input.kind, input.layer));
-  const inputs = traceInputs(place, context.position);
+  const inputs = traceInputs(place, context.position, context.layers);
   const alone =
     inputs.length > 0 && inputs.every((input) => verdictOf(input)?.statistics?.maxAbs === 0);
   const scores = verdictOf({ kind: 'scores', layer })?.statistics?.largest;
@@ -139,23 +142,22 @@ async function locateFirst(
   found: TraceSource,
   headDim: number | undefined,
 ): Promise<FirstDifference | null> {
-  const nowhere = { position: null, head: null, channel: null, expected: null, found: null };
   const beyond = tensors.find(({ status }) => status === 'beyond' || status === 'axes');
   if (beyond === undefined) {
     const missing = tensors.find(({ status }) => status === 'missing');
-    return missing === undefined ? null : { name: missing.name, ...nowhere };
+    return missing === undefined ? null : { name: missing.name, ...NOWHERE };
   }
   const { name, statistics, bar = 0 } = beyond;
   const pair = [findEntry(expected, name), findEntry(found, name)] as const;
   if (pair[0] === undefined || pair[1] === undefined || statistics === undefined) {
-    return { name, ...nowhere };
+    return { name, ...NOWHERE };
   }
   const allowed = bar * statistics.largest;
   const element: FirstElement | undefined = await firstBeyond(pair[0], pair[1], {
     allowed,
     headDim,
   });
-  return { name, ...nowhere, ...element };
+  return { name, ...NOWHERE, ...element };
 }
 
 function nothingShared(found: TraceSource): BaichuanError {

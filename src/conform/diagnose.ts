@@ -62,7 +62,10 @@ export async function judgeLocally(
     const read = await readEvidence(found, window, layers, row);
     const evidence = { ...read, input: read.input ?? carried };
     const setup = await model.setup(window, prompt);
-    const { verdicts: here, output } = judgeWindow(model, setup, evidence, arithmetic);
+    const { verdicts: here, output } = judgeWindow(model, setup, evidence, {
+      arithmetic,
+      locates: true,
+    });
     carried = output;
     const isFault = here.some(({ status }) => status === 'beyond');
     if (isFault && diagnosis.length === 0) {
@@ -86,7 +89,7 @@ function matchGallery(model: ReferenceModel, fault: Fault): Diagnosis[] {
   const matches: Diagnosis[] = [];
   for (const bug of KNOWN_BUGS) {
     if (bug.position !== undefined && bug.position !== model.config.position) continue;
-    const { verdicts } = judgeWindow(model, bug.change(setup), evidence, arithmetic);
+    const { verdicts } = judgeWindow(model, bug.change(setup), evidence, { arithmetic });
     const likeness = likenessOf(here, verdicts);
     const { name, summary } = bug;
     if (likeness >= MIN_LIKENESS) matches.push({ name, likeness, summary });

@@ -14,9 +14,9 @@ import {
   tracePlace,
 } from '../model/trace-points.ts';
 import type { ArithmeticClass } from '../verify/bars.ts';
-import { collectStatistics } from '../verify/statistics.ts';
+import { collectStatistics, MASKED_BELOW } from '../verify/statistics.ts';
 import type { TensorVerdict } from './compare-traces.ts';
-import { rotarySlack } from './pieces.ts';
+import { type FirstElement, firstInPiece, rotarySlack } from './pieces.ts';
 import type { ReferenceModel } from './reference-model.ts';
 import { type ReferenceSetup, runWindow, type Window } from './reference-window.ts';
 import { barOf } from './roundings.ts';
@@ -24,6 +24,8 @@ import { findEntry, readRow, type TraceSource } from './trace-source.ts';
 
 export interface LocalVerdict extends TensorVerdict {
   readonly window: Window;
+  /** The first element beyond the bar. */
+  readonly first: FirstElement | undefined;
 }
 
 /** What a window computes from, and what the backend recorded of it. */
@@ -31,6 +33,8 @@ export interface WindowEvidence {
   readonly window: Window;
   readonly input: Float32Array | undefined;
   readonly recorded: ReadonlyMap<string, Float32Array>;
+  /** The largest score recorded of the window, if any. */
+  readonly scoreScale: number | undefined;
 }
 
 /** All windows of a model, in the order of execution. */
@@ -54,7 +58,8 @@ export async function readEvidence(
   const before = inputName(window, layers);
   const entry = before === undefined ? undefined : findEntry(trace, before);
   const input = entry && Float32Array.from(await readRow(entry, row));
-  return { window, input, recorded };
+  const scores = typeof window === 'number' ? recorded.get(traceName('scores', window)) : undefined;
+  return { window, input, recorded, scoreScale: scores && largestScore(scores) };
 }
 
 function placesOf(window: Window): TracePlace[] {
@@ -72,14 +77,15 @@ function inputName(window: Window, layers: number): string | undefined {
 }
 
 /** Compares what a window computes with what was recorded of it.
+ *  @param options.locates whether to look for the first element beyond
  *  @returns verdicts, and what leaves the window */
 export function judgeWindow(
   model: ReferenceModel,
   setup: ReferenceSetup,
   evidence: WindowEvidence,
-  arithmetic: ArithmeticClass,
+  { arithmetic, locates = false }: { arithmetic: ArithmeticClass; locates?: boolean },
 ): { verdicts: LocalVerdict[]; output: Float32Array } {
-  const { window, input, recorded } = evidence;
+  const { window, input, recorded, scoreScale } = evidence;
   const { config, ids } = setup;
   const verdicts: LocalVerdict[] = [];
   const sizes = {
@@ -93,7 +99,7 @@ export function judgeWindow(
     const name = traceName(kind, layer);
     return recorded.has(name) || (name === before && input !== undefined);
   };
-  const observe = (name: string, _shape: readonly number[], computed: Float32Array) => {
+  const observe = (name: string, shape: readonly number[], computed: Float32Array) => {
     const place = tracePlace(name);
     const values = recorded.get(name);
     if (place === undefined || values === undefined || !model.judges(place)) return;
@@ -103,10 +109,16 @@ export function judgeWindow(
     addRows(statistics, computed, values, { row, T: ids.length });
     const measured = statistics.result();
     const alone = inputsOf(place, position, before).every(isRecorded);
-    const scores = recorded.get(traceName('scores', place.layer));
-    const bar = barOf({ ...place, layer: 0 }, context, alone, largestScore(scores));
+    const bar = barOf({ ...place, layer: 0 }, context, alone, scoreScale);
     const status = measured.excess <= bar ? 'within' : 'beyond';
-    verdicts.push({ name, ...place, status, statistics: measured, bar, alone, window });
+    const allowed = bar * measured.largest;
+    const piece = { start: 0, expected: computed, found: values };
+    const options = { allowed, headDim: config.headDim };
+    const first =
+      status === 'within' || !locates
+        ? undefined
+        : firstInPiece({ kind: place.kind, shape }, piece, options);
+    verdicts.push({ name, ...place, status, statistics: measured, bar, alone, window, first });
   };
   const job = { window, input, recorded: (name: string) => recorded.get(name), observe };
   const output = runWindow(setup, job);
@@ -137,11 +149,12 @@ function addRows(
   }
 }
 
-function largestScore(scores: Float32Array | undefined): number | undefined {
-  if (scores === undefined) return undefined;
-  const statistics = collectStatistics();
-  statistics.add(scores, scores);
-  return statistics.result().largest;
+function largestScore(scores: Float32Array): number {
+  let largest = 0;
+  for (let i = 0; i < scores.length; i++) {
+    if (scores[i] >= MASKED_BELOW) largest = Math.max(largest, Math.abs(scores[i]));
+  }
+  return largest;
 }
 
 function wrongSize(name: string, found: number, expected: number): BaichuanError {

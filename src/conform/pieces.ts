@@ -17,7 +17,8 @@ import type { TraceEntry } from './trace-source.ts';
 /** Elements of a piece: 4 MiB of float32. */
 const PIECE = 2 ** 20;
 
-interface Piece {
+/** Elements of two tensors, side by side. */
+export interface Piece {
   /** Index of its first element in the whole tensor. */
   readonly start: number;
   readonly expected: Numbers;
@@ -114,26 +115,44 @@ export interface FirstElement {
 export async function firstBeyond(
   expected: TraceEntry,
   found: TraceEntry,
-  { allowed, headDim }: { allowed: number; headDim?: number | undefined },
+  options: FirstOptions,
 ): Promise<FirstElement | undefined> {
-  const isRotary = expected.kind === 'queryRotated' || expected.kind === 'keyRotated';
-  const width = Math.max(1, expected.shape.at(-1) ?? 1);
   let best: FirstElement | undefined;
   for await (const piece of piecesOf(expected, found)) {
-    let slack = 0;
-    for (let i = 0; i < piece.expected.length; i++) {
-      if (isRotary && i % width === 0) {
-        const row = piece.expected.subarray(i, i + width);
-        slack = rotarySlack(row, ((piece.start + i) / width) % expected.shape[1]);
-      }
-      const e = piece.expected[i];
-      const f = piece.found[i];
-      if (!isBeyond(e, f, allowed + slack)) continue;
-      const place = placeOf(expected, piece.start + i, headDim);
-      if (best === undefined || isBefore(place, best)) best = { ...place, expected: e, found: f };
-    }
+    best = firstInPiece(expected, piece, options, best);
   }
   return best;
+}
+
+export interface FirstOptions {
+  readonly allowed: number;
+  readonly headDim?: number | undefined;
+}
+
+/** The first element beyond within a piece, or `best` if that comes before.
+ *  @param tensor kind and shape of the whole */
+export function firstInPiece(
+  tensor: Pick<TraceEntry, 'kind' | 'shape'>,
+  piece: Piece,
+  { allowed, headDim }: FirstOptions,
+  best?: FirstElement,
+): FirstElement | undefined {
+  const isRotary = tensor.kind === 'queryRotated' || tensor.kind === 'keyRotated';
+  const width = Math.max(1, tensor.shape.at(-1) ?? 1);
+  let slack = 0;
+  let first = best;
+  for (let i = 0; i < piece.expected.length; i++) {
+    if (isRotary && i % width === 0) {
+      const row = piece.expected.subarray(i, i + width);
+      slack = rotarySlack(row, ((piece.start + i) / width) % tensor.shape[1]);
+    }
+    const e = piece.expected[i];
+    const f = piece.found[i];
+    if (!isBeyond(e, f, allowed + slack)) continue;
+    const place = placeOf(tensor, piece.start + i, headDim);
+    if (first === undefined || isBefore(place, first)) first = { ...place, expected: e, found: f };
+  }
+  return first;
 }
 
 type Place = Pick<FirstElement, 'position' | 'head' | 'channel'>;
@@ -145,7 +164,11 @@ function isBefore(a: Place, b: Place): boolean {
   return differing >= 0 && first[differing] < second[differing];
 }
 
-function placeOf({ kind, shape }: TraceEntry, index: number, headDim: number | undefined): Place {
+function placeOf(
+  { kind, shape }: Pick<TraceEntry, 'kind' | 'shape'>,
+  index: number,
+  headDim: number | undefined,
+): Place {
   const axes = kind === undefined ? [] : tracePoint(kind).axes;
   const coordinates: Partial<Record<string, number>> = {};
   let rest = index % Math.max(1, elementCount(shape));

@@ -120,8 +120,13 @@ export function compareTracePlaces(a: TracePlace, b: TracePlace): number {
 }
 
 /** From which points a point is computed directly.
- *  @param position how the model knows positions, which decides what the scores are made of */
-export function traceInputs({ kind, layer }: TracePlace, position: 'rope' | 'alibi'): TracePlace[] {
+ *  @param position how the model knows positions, which decides what the scores are made of
+ *  @param layers of the model, the last of which the final norm reads; unknown by default */
+export function traceInputs(
+  { kind, layer }: TracePlace,
+  position: 'rope' | 'alibi',
+  layers = 0,
+): TracePlace[] {
   const here = (...kinds: TraceKind[]) => kinds.map((input) => ({ kind: input, layer }));
   const before: TracePlace =
     layer === 0 ? { kind: 'embedding', layer: 0 } : { kind: 'layer', layer: layer - 1 };
@@ -143,6 +148,7 @@ export function traceInputs({ kind, layer }: TracePlace, position: 'rope' | 'ali
     down: here('gated'),
     mlp: here('down'),
     layer: [before, ...here('attention', 'mlp')],
+    finalNorm: layers === 0 ? [] : [{ kind: 'layer', layer: layers - 1 }],
     lmHead: [{ kind: 'finalNorm', layer: 0 }],
     logits: [{ kind: 'lmHead', layer: 0 }],
   };
