@@ -140,7 +140,7 @@ async function expectSamePrompt(expected: TraceSource, found: TraceSource): Prom
   const added = b.length - a.length;
   const inFront = added > 0 && b.slice(added).join() === a.join();
   const hint = inFront
-    ? ` FOUND has ${b.slice(0, Math.min(added, 5))} in front: a token that this family does not add.`
+    ? ` FOUND has ${b.slice(0, Math.min(added, 5))} in front, which this family does not add.`
     : '';
   throw new BaichuanError('trace-prompt', {
     file: found.name,
@@ -160,7 +160,7 @@ function differs(
 ): BaichuanError {
   return new BaichuanError(code, {
     file: found.name,
-    what: `These are traces of two models or prompts: the ${what} is ${expected} in one and ${other} in the other.`,
+    what: `Two models or prompts: the ${what} is ${expected} in one and ${other} in the other.`,
     fix: 'Record both traces with the same checkpoint and the same token ids.',
     expected,
     found: other,

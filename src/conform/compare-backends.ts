@@ -1,5 +1,5 @@
-/** The whole comparison of another backend with the model: two traces, or one trace and a model, and
- *  what the difference looks like. */
+/** The whole comparison of another backend with the model: two traces, or one trace and a model,
+ *  and what the difference looks like. */
 
 import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError } from '../errors.ts';

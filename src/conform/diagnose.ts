@@ -1,4 +1,4 @@
-/** Which known bug explains what was found: in the first window in which an operation is at fault,
+/** Which known bug explains what was found: in the first stage in which an operation is at fault,
  *  every bug of the gallery takes the reference's place, computes from the backend's own recorded
  *  inputs, and is measured by how much of the difference it leaves:
  *
@@ -10,14 +10,14 @@
 import type { ArithmeticClass } from '../verify/bars.ts';
 import { KNOWN_BUGS } from './gallery/index.ts';
 import {
-  judgeWindow,
+  judgeStage,
   type LocalVerdict,
   readEvidence,
-  type WindowEvidence,
-  windowsOf,
+  type StageEvidence,
+  stagesOf,
 } from './judge-locally.ts';
 import type { ReferenceModel } from './reference-model.ts';
-import type { ReferenceSetup } from './reference-window.ts';
+import type { ReferenceSetup } from './stage.ts';
 import type { TraceSource } from './trace-source.ts';
 
 /** A bug that what was found looks like. */
@@ -40,7 +40,7 @@ export interface LocalJudgement {
   readonly diagnosis: readonly Diagnosis[];
 }
 
-/** Judges every operation of a trace from its own inputs, and names what the first fault looks like.
+/** Judges every operation of a trace from its own inputs, and names what the first fault is like.
  *  @param prompt ids of the row @param options.row of a batch */
 export async function judgeLocally(
   model: ReferenceModel,
@@ -57,12 +57,12 @@ export async function judgeLocally(
   const verdicts: LocalVerdict[] = [];
   let diagnosis: readonly Diagnosis[] = [];
   let carried: Float32Array | undefined;
-  for (const window of windowsOf(layers)) {
+  for (const stage of stagesOf(layers)) {
     signal?.throwIfAborted();
-    const read = await readEvidence(found, window, layers, row);
+    const read = await readEvidence(found, stage, layers, row);
     const evidence = { ...read, input: read.input ?? carried };
-    const setup = await model.setup(window, prompt);
-    const { verdicts: here, output } = judgeWindow(model, setup, evidence, {
+    const setup = await model.setup(stage, prompt);
+    const { verdicts: here, output } = judgeStage(model, setup, evidence, {
       arithmetic,
       locates: true,
     });
@@ -78,7 +78,7 @@ export async function judgeLocally(
 
 interface Fault {
   readonly setup: ReferenceSetup;
-  readonly evidence: WindowEvidence;
+  readonly evidence: StageEvidence;
   /** Of the reference. */
   readonly here: readonly LocalVerdict[];
   readonly arithmetic: ArithmeticClass;
@@ -89,7 +89,7 @@ function matchGallery(model: ReferenceModel, fault: Fault): Diagnosis[] {
   const matches: Diagnosis[] = [];
   for (const bug of KNOWN_BUGS) {
     if (bug.position !== undefined && bug.position !== model.config.position) continue;
-    const { verdicts } = judgeWindow(model, bug.change(setup), evidence, { arithmetic });
+    const { verdicts } = judgeStage(model, bug.change(setup), evidence, { arithmetic });
     const likeness = likenessOf(here, verdicts);
     const { name, summary } = bug;
     if (likeness >= MIN_LIKENESS) matches.push({ name, likeness, summary });

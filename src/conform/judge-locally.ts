@@ -18,74 +18,74 @@ import { collectStatistics, MASKED_BELOW } from '../verify/statistics.ts';
 import type { TensorVerdict } from './compare-traces.ts';
 import { type FirstElement, firstInPiece, rotarySlack } from './pieces.ts';
 import type { ReferenceModel } from './reference-model.ts';
-import { type ReferenceSetup, runWindow, type Window } from './reference-window.ts';
 import { barOf } from './roundings.ts';
+import { type ReferenceSetup, runStage, type Stage } from './stage.ts';
 import { findEntry, readRow, type TraceSource } from './trace-source.ts';
 
 export interface LocalVerdict extends TensorVerdict {
-  readonly window: Window;
+  readonly stage: Stage;
   /** The first element beyond the bar. */
   readonly first: FirstElement | undefined;
 }
 
-/** What a window computes from, and what the backend recorded of it. */
-export interface WindowEvidence {
-  readonly window: Window;
+/** What a stage computes from, and what the backend recorded of it. */
+export interface StageEvidence {
+  readonly stage: Stage;
   readonly input: Float32Array | undefined;
   readonly recorded: ReadonlyMap<string, Float32Array>;
-  /** The largest score recorded of the window, if any. */
+  /** The largest score recorded of the stage, if any. */
   readonly scoreScale: number | undefined;
 }
 
-/** All windows of a model, in the order of execution. */
-export function windowsOf(layers: number): Window[] {
+/** All stages of a model, in the order of execution. */
+export function stagesOf(layers: number): Stage[] {
   return ['embedding', ...Array.from({ length: layers }, (_, layer) => layer), 'head'];
 }
 
-/** Reads what a trace has of a window. @param row of a batch */
+/** Reads what a trace has of a stage. @param row of a batch */
 export async function readEvidence(
   trace: TraceSource,
-  window: Window,
+  stage: Stage,
   layers: number,
   row: number,
-): Promise<WindowEvidence> {
+): Promise<StageEvidence> {
   const recorded = new Map<string, Float32Array>();
-  for (const { kind, layer } of placesOf(window)) {
+  for (const { kind, layer } of placesOf(stage)) {
     const name = traceName(kind, layer);
     const entry = findEntry(trace, name);
     if (entry !== undefined) recorded.set(name, Float32Array.from(await readRow(entry, row)));
   }
-  const before = inputName(window, layers);
+  const before = inputName(stage, layers);
   const entry = before === undefined ? undefined : findEntry(trace, before);
   const input = entry && Float32Array.from(await readRow(entry, row));
-  const scores = typeof window === 'number' ? recorded.get(traceName('scores', window)) : undefined;
-  return { window, input, recorded, scoreScale: scores && largestScore(scores) };
+  const scores = typeof stage === 'number' ? recorded.get(traceName('scores', stage)) : undefined;
+  return { stage, input, recorded, scoreScale: scores && largestScore(scores) };
 }
 
-function placesOf(window: Window): TracePlace[] {
-  if (window === 'embedding') return [{ kind: 'embedding', layer: 0 }];
+function placesOf(stage: Stage): TracePlace[] {
+  if (stage === 'embedding') return [{ kind: 'embedding', layer: 0 }];
   const head: TraceKind[] = ['finalNorm', 'lmHead', 'logits'];
-  const layer = window === 'head' ? 0 : window;
-  return (window === 'head' ? head : LAYER_TRACE_KINDS).map((kind) => ({ kind, layer }));
+  const layer = stage === 'head' ? 0 : stage;
+  return (stage === 'head' ? head : LAYER_TRACE_KINDS).map((kind) => ({ kind, layer }));
 }
 
-/** The name of what enters a window. */
-function inputName(window: Window, layers: number): string | undefined {
-  if (window === 'embedding') return undefined;
-  const layer = window === 'head' ? layers : window;
+/** The name of what enters a stage. */
+function inputName(stage: Stage, layers: number): string | undefined {
+  if (stage === 'embedding') return undefined;
+  const layer = stage === 'head' ? layers : stage;
   return layer === 0 ? traceName('embedding') : traceName('layer', layer - 1);
 }
 
-/** Compares what a window computes with what was recorded of it.
+/** Compares what a stage computes with what was recorded of it.
  *  @param options.locates whether to look for the first element beyond
- *  @returns verdicts, and what leaves the window */
-export function judgeWindow(
+ *  @returns verdicts, and what leaves the stage */
+export function judgeStage(
   model: ReferenceModel,
   setup: ReferenceSetup,
-  evidence: WindowEvidence,
+  evidence: StageEvidence,
   { arithmetic, locates = false }: { arithmetic: ArithmeticClass; locates?: boolean },
 ): { verdicts: LocalVerdict[]; output: Float32Array } {
-  const { window, input, recorded, scoreScale } = evidence;
+  const { stage, input, recorded, scoreScale } = evidence;
   const { config, ids } = setup;
   const verdicts: LocalVerdict[] = [];
   const sizes = {
@@ -94,7 +94,7 @@ export function judgeWindow(
   };
   const { position } = config;
   const context = { arithmetic, sizes, position, layers: 1 };
-  const before = inputName(window, model.config.numHiddenLayers);
+  const before = inputName(stage, model.config.numHiddenLayers);
   const isRecorded = ({ kind, layer }: TracePlace) => {
     const name = traceName(kind, layer);
     return recorded.has(name) || (name === before && input !== undefined);
@@ -118,15 +118,15 @@ export function judgeWindow(
       status === 'within' || !locates
         ? undefined
         : firstInPiece({ kind: place.kind, shape }, piece, options);
-    verdicts.push({ name, ...place, status, statistics: measured, bar, alone, window, first });
+    verdicts.push({ name, ...place, status, statistics: measured, bar, alone, stage, first });
   };
-  const job = { window, input, recorded: (name: string) => recorded.get(name), observe };
-  const output = runWindow(setup, job);
+  const job = { stage, input, recorded: (name: string) => recorded.get(name), observe };
+  const output = runStage(setup, job);
   verdicts.sort(compareTracePlaces);
   return { verdicts, output };
 }
 
-/** The names that a point is computed from; the final norm from what enters the head's window. */
+/** The names that a point is computed from; the final norm from what enters the head's stage. */
 function inputsOf(place: TracePlace, position: 'rope' | 'alibi', before?: string): TracePlace[] {
   if (place.kind !== 'finalNorm') return traceInputs(place, position);
   return [tracePlace(before ?? '') ?? place];

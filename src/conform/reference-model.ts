@@ -1,4 +1,4 @@
-/** The model that a trace is judged by, window by window: the weights of one layer at a time, read
+/** The model that a trace is judged by, stage by stage: the weights of one layer at a time, read
  *  from a checkpoint when its turn comes, so that memory holds one layer or the head. */
 
 import type { BaichuanConfig } from '../config.ts';
@@ -9,13 +9,13 @@ import type { TracePlace } from '../model/trace-points.ts';
 import { loadWeights, parameterShapes } from '../model/weights.ts';
 import { Arena } from '../tensor/arena.ts';
 import { elementCount, float32, type Tensor, tensorOf } from '../tensor/tensor.ts';
-import { PUBLISHED_ATTENTION, type ReferenceSetup, type Window } from './reference-window.ts';
+import { PUBLISHED_ATTENTION, type ReferenceSetup, type Stage } from './stage.ts';
 import { numbersOf } from './trace-source.ts';
 
 export interface ReferenceModel {
   readonly config: BaichuanConfig;
-  /** What a window of it computes with. */
-  setup(window: Window, ids: readonly number[]): Promise<ReferenceSetup>;
+  /** What a stage of it computes with. */
+  setup(stage: Stage, ids: readonly number[]): Promise<ReferenceSetup>;
   /** Whether what it computes at a point says something about the backend. */
   judges(place: TracePlace): boolean;
 }
@@ -29,21 +29,21 @@ export function checkpointModel(config: BaichuanConfig, checkpoint: Checkpoint):
   return {
     config,
     judges: () => true,
-    async setup(window, ids) {
+    async setup(stage, ids) {
       const arena = new Arena();
       const kernels = createReferenceKernels(arena);
-      const layers = typeof window === 'number' ? 1 : 0;
-      const windowConfig = { ...config, numHiddenLayers: layers };
+      const layers = typeof stage === 'number' ? 1 : 0;
+      const stageConfig = { ...config, numHiddenLayers: layers };
       const embedded = new Map<number, Float32Array>();
-      if (window === 'embedding') await readRows(checkpoint, config, ids, embedded);
-      const weights = await loadWeights(windowConfig, kernels, async (name) => {
-        const moved = typeof window === 'number' ? name.replace(FIRST_LAYER, `$1${window}.`) : name;
-        if (!isNeeded(name, window, config)) return absent(shapes.get(name) ?? []);
+      if (stage === 'embedding') await readRows(checkpoint, config, ids, embedded);
+      const weights = await loadWeights(stageConfig, kernels, async (name) => {
+        const moved = typeof stage === 'number' ? name.replace(FIRST_LAYER, `$1${stage}.`) : name;
+        if (!isNeeded(name, stage, config)) return absent(shapes.get(name) ?? []);
         return readTensor(checkpoint, moved);
       });
       const embedding = (tokens: readonly number[]) => gather(tokens, embedded, config.hiddenSize);
       return {
-        config: windowConfig,
+        config: stageConfig,
         weights,
         arena,
         kernels: { ...kernels, embedding },
@@ -57,14 +57,14 @@ export function checkpointModel(config: BaichuanConfig, checkpoint: Checkpoint):
 const FIRST_LAYER = /^(model\.layers\.)0\./;
 const EMBEDDING = /embed_tokens/;
 
-function isNeeded(name: string, window: Window, config: BaichuanConfig): boolean {
+function isNeeded(name: string, stage: Stage, config: BaichuanConfig): boolean {
   if (EMBEDDING.test(name)) {
-    return window === 'head' && config.vocabSize * config.hiddenSize <= MAX_TIED_ELEMENTS;
+    return stage === 'head' && config.vocabSize * config.hiddenSize <= MAX_TIED_ELEMENTS;
   }
-  return FIRST_LAYER.test(name) ? typeof window === 'number' : window === 'head';
+  return FIRST_LAYER.test(name) ? typeof stage === 'number' : stage === 'head';
 }
 
-/** A tensor of a shape without memory, for what a window does not use. */
+/** A tensor of a shape without memory, for what a stage does not use. */
 function absent(shape: readonly number[]): Tensor {
   return { dtype: 'F32', shape, memory: { buffer: new ArrayBuffer(0) }, byteOffset: 0 };
 }

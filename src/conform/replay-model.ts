@@ -1,5 +1,5 @@
-/** The model that a trace is judged by where there is no checkpoint: EXPECTED takes the place of the
- *  weights. Linear layers and the embedding answer with what EXPECTED recorded, which is right as
+/** The model that a trace is judged by where there is no checkpoint: EXPECTED takes the place of
+ *  the weights. Linear layers and the embedding answer with what EXPECTED recorded, which is right as
  *  long as their inputs agree; weights of norms follow from their recorded inputs and outputs,
  *
  *      w[c] = Σ_t y[t, c] · n[t, c] / Σ_t n[t, c]²,   n = x / √(mean(x²) + eps)
@@ -15,7 +15,7 @@ import { Arena } from '../tensor/arena.ts';
 import { createTensor, float32, type Tensor, tensorOf } from '../tensor/tensor.ts';
 import type { TensorVerdict } from './compare-traces.ts';
 import type { ReferenceModel } from './reference-model.ts';
-import { PUBLISHED_ATTENTION, type Window } from './reference-window.ts';
+import { PUBLISHED_ATTENTION, type Stage } from './stage.ts';
 import { findEntry, readRow, type TraceSource } from './trace-source.ts';
 
 /** Operations whose weights nobody has. */
@@ -52,30 +52,30 @@ export function replayModel(
         (input) => statuses.get(traceName(input.kind, input.layer)) === 'within',
       );
     },
-    async setup(window, ids) {
+    async setup(stage, ids) {
       const arena = new Arena();
-      const layer = typeof window === 'number' ? window : 0;
+      const layer = typeof stage === 'number' ? stage : 0;
       const recordings = new Map<TraceKind, Float32Array>();
       for (const kind of [...REPLAYED, ...NORMS, 'layer', 'attention'] as const) {
-        const values = isOf(kind, window) ? await read(kind, layer) : undefined;
+        const values = isOf(kind, stage) ? await read(kind, layer) : undefined;
         if (values !== undefined) recordings.set(kind, values);
       }
       const last = config.numHiddenLayers - 1;
       const beforeLayer = await (layer === 0 ? read('embedding', 0) : read('layer', layer - 1));
-      const input = window === 'head' ? await read('layer', last) : beforeLayer;
-      const windowConfig = { ...config, numHiddenLayers: typeof window === 'number' ? 1 : 0 };
+      const input = stage === 'head' ? await read('layer', last) : beforeLayer;
+      const stageConfig = { ...config, numHiddenLayers: typeof stage === 'number' ? 1 : 0 };
       const kernels = replayKernels(arena, recordings, ids.length);
-      const weights = await replayWeights(windowConfig, kernels, { recordings, input });
-      const setup = { config: windowConfig, weights, arena, kernels, ids };
+      const weights = await replayWeights(stageConfig, kernels, { recordings, input });
+      const setup = { config: stageConfig, weights, arena, kernels, ids };
       return { ...setup, attention: PUBLISHED_ATTENTION };
     },
   };
 }
 
-function isOf(kind: TraceKind, window: Window): boolean {
+function isOf(kind: TraceKind, stage: Stage): boolean {
   const isLast = kind === 'finalNorm' || kind === 'lmHead';
-  if (window === 'embedding') return kind === 'embedding';
-  return (window === 'head') === isLast && kind !== 'embedding';
+  if (stage === 'embedding') return kind === 'embedding';
+  return (stage === 'head') === isLast && kind !== 'embedding';
 }
 
 function replayKernels(

@@ -1,6 +1,6 @@
-/** Faults of the recording rather than of the backend, seen from two traces alone: calls of a module
- *  that layers share which overwrote each other, layers under each other's names, axes in another
- *  order, numbers that are rounded to half precision. */
+/** Faults of the recording rather than of the backend, seen from two traces alone: calls of a
+ *  module that layers share which overwrote each other, layers under each other's names, axes in
+ *  another order, numbers that are rounded to half precision. */
 
 import { traceName } from '../model/trace-points.ts';
 import { collectStatistics, type Numbers } from '../verify/statistics.ts';
@@ -72,8 +72,8 @@ function layerFault({ kind, name }: TensorVerdict, layer: number, found: TraceSo
       name: 'trace-calls-collapsed',
       likeness: 1,
       summary:
-        `${name} is that of layer ${layer}, and no other layer has one: layers share this module, ` +
-        'and each call overwrote the one before. Number the calls, as the snippet of the README does.',
+        `${name} is that of layer ${layer}, and no other layer has one: layers share this ` +
+        'module, and each call overwrote the one before. Number the calls, as the snippet does.',
     };
   }
   return {

@@ -3,13 +3,13 @@
  *
  *  What it takes:
  *   - names as in `src/model/trace-points.ts`; `model.layers.0.mlp` means `….mlp.output`, `logits`
- *     and `lm_head.output` stand for each other, prefixes `module.` and `_orig_mod.` are passed over
+ *     and `lm_head.output` stand for each other, prefixes `module.` and `_orig_mod.` are left out
  *   - any subset of them, and tensors of other names, which are ignored
  *   - F64, F32, F16, BF16, and integers for `input_ids`
  *   - a leading batch axis, as PyTorch's hooks give it
- *   - metadata, all optional: `class` (f32, f16, bf16, int8, int4), `config` (JSON of config.json or
- *     of `BaichuanConfig`), `fingerprint` of the model, `prompt_ids` (JSON), `producer`, `version`,
- *     `runtime`, `architecture` */
+ *   - metadata, all optional: `class` (f32, f16, bf16, int8, int4), `config` (the text of
+ *     config.json), `fingerprint` of the model, `prompt_ids` (JSON), `architecture`, `producer`,
+ *     `version`, `runtime` */
 
 import { BaichuanError, quote } from '../errors.ts';
 import type { ByteSource } from '../formats/byte-source.ts';

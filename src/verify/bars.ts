@@ -12,15 +12,14 @@
  *      lookup        0 for f32, else u
  *      elementwise   4u                  one or two roundings an element, as in silu and products
  *      norm          4u + √n·v/2         the sum of n squares, halved by the root
- *      sum           4u + (8 + 4√n)·v    n products, added in any order: at most 8v·Σ|ab| for random
- *                                        and 2√n·v·Σ|ab| for equal signs; Σ|ab| is some twice the
- *                                        largest result
+ *      sum           4u + (8 + 4√n)·v    n products, added in any order: at most 8v·Σ|ab| for
+ *                                        random and 2√n·v·Σ|ab| for equal signs; Σ|ab| is some
+ *                                        twice the largest result
  *      softmax       8u + √n·v + s·v     n exponentials of arguments up to s
  *
  *  *Path.* When they do not, the error made before is carried along. Every layer adds that of its
  *  longest sum, independent of the others, so it grows with the root of the depth d (layers before
- *  and with this one). Measured on the golden models, float32 in several summation orders stays
- *  below a third of this (`spec/conform/variants.spec.ts`):
+ *  this one and itself). `spec/verify/bars.spec.ts` holds correct variants of the model to it:
  *
  *      path = operation + 2 · √(1 + d) · (2u + (4 + 2√C)·v)
  *

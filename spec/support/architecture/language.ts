@@ -51,9 +51,10 @@ export const exactMath: Rule = nodeRule((node) => {
   return isConstant ? undefined : `${node.getText()} is Math.pow`;
 });
 
-/** Checkpoint names are strings of src/model/weights.ts and nowhere else in src/. */
+/** Checkpoint names are strings of src/model/weights.ts, and module paths of a trace those of
+ *  src/model/trace-points.ts; nowhere else in src/. */
 export const checkpointNames: Rule = (source) => {
-  if (source.path === 'src/model/weights.ts') return [];
+  if (/^src\/model\/(weights|trace-points)\.ts$/.test(source.path)) return [];
   return nodeRule((node) => {
     const isText = ts.isStringLiteralLike(node) || ts.isTemplateLiteralToken(node);
     const isName = isText && /self_attn|W_pack|\.weight$/.test(node.text);

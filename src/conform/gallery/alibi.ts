@@ -103,7 +103,7 @@ export const ALIBI_BUGS: readonly KnownBug[] = [
   ),
   scoresBug(
     'alibi-query-index',
-    'The bias counts query positions, not key positions: softmax cancels it, as if there were none.',
+    'The bias counts query positions, not key positions: softmax cancels it altogether.',
     () => ({ bias: (slope, t) => Math.fround(slope * t) }),
   ),
   scoresBug(

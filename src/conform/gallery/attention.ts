@@ -3,7 +3,7 @@
 import { float32, type Tensor, tensorOf } from '../../tensor/tensor.ts';
 import { MASKED_BELOW } from '../../verify/statistics.ts';
 import type { HeadShape, ScoreOptions } from '../attention-parts.ts';
-import type { ReferenceSetup } from '../reference-window.ts';
+import type { ReferenceSetup } from '../stage.ts';
 import {
   type KnownBug,
   permuteTensor,
@@ -98,12 +98,24 @@ function perHead(x: Tensor, block: number, { H, D }: { H: number; D: number }): 
 }
 
 export const ATTENTION_BUGS: readonly KnownBug[] = [
-  blocksBug('w-pack-order-kqv', 'W_pack is split as k, q, v instead of q, k, v.', [1, 0, 2]),
-  blocksBug('w-pack-order-qvk', 'W_pack is split as q, v, k instead of q, k, v.', [0, 2, 1]),
-  blocksBug('w-pack-order-vkq', 'W_pack is split as v, k, q instead of q, k, v.', [2, 1, 0]),
+  blocksBug(
+    'w-pack-order-kqv',
+    'The packed projection is split as k, q, v instead of q, k, v.',
+    [1, 0, 2],
+  ),
+  blocksBug(
+    'w-pack-order-qvk',
+    'The packed projection is split as q, v, k instead of q, k, v.',
+    [0, 2, 1],
+  ),
+  blocksBug(
+    'w-pack-order-vkq',
+    'The packed projection is split as v, k, q instead of q, k, v.',
+    [2, 1, 0],
+  ),
   {
     name: 'w-pack-per-head',
-    summary: 'W_pack is split head by head into q, k, v instead of in three blocks.',
+    summary: 'The packed projection is split head by head into q, k, v, not in three blocks.',
     change: (setup) => {
       const { numAttentionHeads: H, headDim: D } = setup.config;
       return withKernels(setup, () => ({
@@ -113,7 +125,7 @@ export const ATTENTION_BUGS: readonly KnownBug[] = [
   },
   {
     name: 'q-k-permuted',
-    summary: 'Query and key rows of W_pack are in GGUF order: its permutation was not undone.',
+    summary: 'Rows of queries and keys are in GGUF order: its permutation was not undone.',
     change: (setup) => {
       const { hiddenSize: C, headDim: D } = setup.config;
       // Row 2i + j of a permuted head is row j · D/2 + i of the published one.
@@ -150,7 +162,7 @@ export const ATTENTION_BUGS: readonly KnownBug[] = [
     'The first key is hidden from later queries: an attention mask that is off by one.',
     () => ({ sees: (t, s) => s <= t && (s > 0 || t === 0) }),
   ),
-  scoresBug('window', 'Queries see the last 8 keys only: a sliding window.', () => ({
+  scoresBug('sliding-window', 'Queries see the last 8 keys only: a sliding window.', () => ({
     sees: (t, s) => s <= t && s > t - 8,
   })),
   cacheBug(

@@ -1,11 +1,11 @@
 /** A bug that a Baichuan backend has or had, as a small change to what the reference computes with.
  *  A change wraps kernels, equations of attention or weights and touches nothing else; it is made
- *  afresh for every run of a window. */
+ *  afresh for every run of a stage. */
 
 import type { Kernels, LinearWeight } from '../../kernels/kernels.ts';
 import { type TraceKind, tracePlace } from '../../model/trace-points.ts';
 import { float32, type Tensor } from '../../tensor/tensor.ts';
-import type { AttentionParts, ReferenceSetup } from '../reference-window.ts';
+import type { AttentionParts, ReferenceSetup } from '../stage.ts';
 
 export interface KnownBug {
   /** Stable, for programs. */

@@ -4,7 +4,7 @@ import { alibiSlopes } from '../../layers/alibi.ts';
 import { cos, pow, sin } from '../../math/index.ts';
 import { createTensor, float32, type Tensor } from '../../tensor/tensor.ts';
 import type { HeadShape } from '../attention-parts.ts';
-import type { ReferenceSetup } from '../reference-window.ts';
+import type { ReferenceSetup } from '../stage.ts';
 import { type KnownBug, mapTensor, withAttention, withKernels } from './known-bug.ts';
 import { roundBf16, roundF16 } from './rounding.ts';
 

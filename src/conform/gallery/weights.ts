@@ -1,13 +1,13 @@
-/** Known bugs of weights and of their quantization. They need the weights: without a model they
- *  change nothing and match nothing.
+/** Known bugs of weights and of their quantization. They need the weights: without a
+ *  model they change nothing and match nothing.
  *
  *  The order of int4 elements and the place of scales are shown on the weights as they are: a
- *  matrix whose columns are exchanged within a group computes what a wrong order of nibbles does. */
+ *  matrix with columns exchanged within a group computes what a wrong order of nibbles does. */
 
 import type { LinearWeight } from '../../kernels/kernels.ts';
 import type { TraceKind } from '../../model/trace-points.ts';
 import { createTensor, float32, type Tensor } from '../../tensor/tensor.ts';
-import type { ReferenceSetup } from '../reference-window.ts';
+import type { ReferenceSetup } from '../stage.ts';
 import { weightOf } from './feed-forward.ts';
 import { type KnownBug, mapTensor, permuteTensor, withLinear } from './known-bug.ts';
 import { roundBf16, roundEven, roundF16 } from './rounding.ts';

@@ -1,9 +1,9 @@
-/** Runs a part of the model, a window, on the published layers with reference kernels, and lets
+/** Runs a part of the model, a stage, on the published layers with reference kernels, and lets
  *  every activation be seen and exchanged on the way: what another backend recorded takes the place
  *  of what was computed, so that the next operation starts from the backend's own input and every
  *  operation is judged alone.
  *
- *  A window is the embedding, one decoder layer, or the final norm with the head. */
+ *  A stage is the embedding, one decoder layer, or the final norm with the head. */
 
 import type { BaichuanConfig } from '../config.ts';
 import type { AttentionOptions, Kernels } from '../kernels/kernels.ts';
@@ -22,7 +22,7 @@ import {
   type ScoreOptions,
 } from './attention-parts.ts';
 
-export type Window = 'embedding' | 'head' | number;
+export type Stage = 'embedding' | 'head' | number;
 
 /** The three equations of attention, each to be changed by itself. */
 export interface AttentionParts {
@@ -37,7 +37,7 @@ export const PUBLISHED_ATTENTION: AttentionParts = {
   values: attentionValues,
 };
 
-/** All that a window computes with; a known bug changes some of it. */
+/** All that a stage computes with; a known bug changes some of it. */
 export interface ReferenceSetup {
   readonly config: BaichuanConfig;
   readonly weights: BaichuanWeights;
@@ -47,9 +47,9 @@ export interface ReferenceSetup {
   readonly ids: readonly number[];
 }
 
-export interface WindowJob {
-  readonly window: Window;
-  /** What enters the window, `[T, C]`; unused by the embedding. */
+export interface StageJob {
+  readonly stage: Stage;
+  /** What enters the stage, `[T, C]`; unused by the embedding. */
   readonly input: Float32Array | undefined;
   /** What the backend recorded at a point; undefined keeps what was computed. */
   recorded?(name: string): Float32Array | undefined;
@@ -57,12 +57,12 @@ export interface WindowJob {
   observe?(name: string, shape: readonly number[], computed: Float32Array): void;
 }
 
-/** Runs one window. @returns what leaves it `[T, C]`, or logits `[T, V]` */
-export function runWindow(setup: ReferenceSetup, job: WindowJob): Float32Array {
-  const { window, observe, recorded } = job;
+/** Runs one stage. @returns what leaves it `[T, C]`, or logits `[T, V]` */
+export function runStage(setup: ReferenceSetup, job: StageJob): Float32Array {
+  const { stage, observe, recorded } = job;
   const { ids, arena, config } = setup;
   const T = ids.length;
-  const offset = typeof window === 'number' ? window : 0;
+  const offset = typeof stage === 'number' ? stage : 0;
   let result = job.input ?? new Float32Array(0);
   const exchange = (name: string, shape: readonly number[], values: Float32Array) => {
     observe?.(name, shape, values);
@@ -70,17 +70,17 @@ export function runWindow(setup: ReferenceSetup, job: WindowJob): Float32Array {
     if (other !== undefined) values.set(other);
     return values;
   };
-  const kernels = windowKernels(setup, job, (kind, shape, values) =>
+  const kernels = stageKernels(setup, job, (kind, shape, values) =>
     exchange(traceName(kind, offset), shape, values),
   );
   const tap = (name: string, tensor: Tensor) => {
     const place = tracePlace(name);
     if (place === undefined || OWN_POINTS.has(place.kind)) return;
-    if (place.kind === 'embedding' && window !== 'embedding') return;
+    if (place.kind === 'embedding' && stage !== 'embedding') return;
     const values = exchange(traceName(place.kind, offset), tensor.shape, float32(tensor));
     if (END_POINTS.has(place.kind)) result = Float32Array.from(values);
   };
-  const wants = (name: string) => !OWN_POINTS.has(tracePlace(name)?.kind ?? 'scores');
+  const wants = (name: string) => tracePlace(name)?.kind === 'activated';
   const { numHiddenLayers: layers, numAttentionHeads: heads, headDim } = config;
   const kvCache = new KvCache(kernels, { layers, heads, headDim, contextLength: T });
   const segment = { sequence: kvCache.open(), start: 0, count: T, position: 0 };
@@ -89,11 +89,11 @@ export function runWindow(setup: ReferenceSetup, job: WindowJob): Float32Array {
   const machine = { config, kernels, arena, kvCache, tap: Object.assign(tap, { wants }) };
   const mark = arena.mark();
   const steps = forward(pass, setup.weights, machine);
-  if (window === 'embedding') {
+  if (stage === 'embedding') {
     result = embed(setup, tap);
   } else {
-    // A layer's window ends before the head, whose weights it does not have.
-    while (!steps.next().done) if (window !== 'head') break;
+    // A layer's stage ends before the head, whose weights it does not have.
+    while (!steps.next().done) if (stage !== 'head') break;
   }
   arena.release(mark);
   return result;
@@ -105,9 +105,10 @@ const OWN_POINTS: ReadonlySet<TraceKind> = new Set([
   'keyRotated',
   'scores',
   'probs',
+  'activated',
 ]);
 
-/** What leaves a window. */
+/** What leaves a stage. */
 const END_POINTS: ReadonlySet<TraceKind> = new Set(['embedding', 'layer', 'logits']);
 
 function embed({ kernels, weights, ids }: ReferenceSetup, tap: (n: string, x: Tensor) => void) {
@@ -119,7 +120,7 @@ function embed({ kernels, weights, ids }: ReferenceSetup, tap: (n: string, x: Te
 type Exchange = (kind: TraceKind, shape: readonly number[], values: Float32Array) => Float32Array;
 
 /** Kernels that keep the keys and values of the one prompt, and show what is inside attention. */
-function windowKernels(setup: ReferenceSetup, job: WindowJob, exchange: Exchange): Kernels {
+function stageKernels(setup: ReferenceSetup, job: StageJob, exchange: Exchange): Kernels {
   const { kernels, attention, config } = setup;
   const T = setup.ids.length;
   const { hiddenSize: C, numAttentionHeads: H, headDim: D } = config;
@@ -137,6 +138,14 @@ function windowKernels(setup: ReferenceSetup, job: WindowJob, exchange: Exchange
       exchange(kind, swapped.shape, float32(swapped));
       return swapFirstAxes(swapped);
     },
+    siluMul(gate, up, activated) {
+      const y = kernels.siluMul(gate, up, activated);
+      if (activated === null) return y;
+      const computed = Float32Array.from(float32(activated));
+      const taken = exchange('activated', gate.shape, float32(activated));
+      regate(float32(y), computed, taken);
+      return y;
+    },
     appendKeyValue(key, value) {
       [keys, values] = [Float32Array.from(float32(key)), Float32Array.from(float32(value))];
     },
@@ -149,4 +158,12 @@ function windowKernels(setup: ReferenceSetup, job: WindowJob, exchange: Exchange
       float32(target).set(attention.values(probs, values, shape));
     },
   };
+}
+
+/** The gated product with another activation: y · taken / computed, untouched where they agree.
+ *  @param y (overwritten) */
+function regate(y: Float32Array, computed: Float32Array, taken: Float32Array): void {
+  for (let i = 0; i < y.length; i++) {
+    if (taken[i] !== computed[i] && computed[i] !== 0) y[i] = taken[i] * (y[i] / computed[i]);
+  }
 }
