@@ -1,5 +1,6 @@
 /** Runs the independent checks in Python: golden activations, the command line against PyTorch on
- *  models drawn anew, `compare` on broken ones, the embedded model. The last line is `N passed, N failed`.
+ *  models drawn anew, `compare` on broken ones, the embedded model. The last line is
+ *  `N passed, N failed`.
  *
  *  Usage: node .scripts/python.mjs
  *  Needs Debian's python3-torch and python3-sentencepiece, and fails without them. */

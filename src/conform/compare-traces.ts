@@ -117,7 +117,8 @@ async function judge(
     return { ...place, status: 'axes', shapes: [entry.shape, found.shape] };
   }
   expectSameShape(entry, found, trace.name);
-  const { statistics, logits } = await comparePieces(entry, found, { labels, signal });
+  const path = barOf(place, context, false);
+  const { statistics, logits } = await comparePieces(entry, found, { labels, bar: path, signal });
   const verdictOf = (input: TracePlace) =>
     tensors.find((other) => other.name === traceName(input.kind, input.layer));
   const inputs = traceInputs(place, context.position, context.layers);

@@ -59,16 +59,22 @@ function interrupted(): BaichuanError {
 }
 
 /** Everything that is measured of a pair of tensors.
- *  @param options.labels ids of the prompt, for the perplexity of logits */
+ *  @param options.labels ids of the prompt, for the perplexity of logits
+ *  @param options.bar within which two logits are tied */
 export async function comparePieces(
   expected: TraceEntry,
   found: TraceEntry,
-  options: { labels: readonly number[] | undefined; signal: AbortSignal | undefined },
+  options: {
+    readonly labels: readonly number[] | undefined;
+    readonly bar: number;
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<{ statistics: TensorStatistics; logits: LogitsStatistics | undefined }> {
   const statistics = collectStatistics();
   const { kind } = expected;
   const width = Math.max(1, expected.shape.at(-1) ?? 1);
-  const logits = kind === 'logits' || kind === 'lmHead' ? collectLogitsStatistics() : undefined;
+  const logits =
+    kind === 'logits' || kind === 'lmHead' ? collectLogitsStatistics(options.bar) : undefined;
   const isRotary = kind === 'queryRotated' || kind === 'keyRotated';
   for await (const piece of piecesOf(expected, found, options.signal)) {
     if (!isRotary) statistics.add(piece.expected, piece.found);

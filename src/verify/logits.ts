@@ -2,8 +2,8 @@
  *
  *      p = softmax(expected), q = softmax(found)         KL = Σ p · (ln p − ln q)
  *
- *  A top-1 token that differs is a tie when the expected scores of both tokens lie closer together
- *  than twice the largest difference of that row: rounding may then choose either. Where the next
+ *  A top-1 token that differs is a tie when the expected scores of both tokens lie no farther apart
+ *  than twice what the bar allows: rounding may then choose either. Where the next
  *  token is known, perplexity = e^(−mean ln p[next]). */
 
 import { exp, log } from '../math/index.ts';
@@ -30,8 +30,9 @@ export interface LogitsCollector {
   result(): LogitsStatistics;
 }
 
-/** Starts a comparison of logits. */
-export function collectLogitsStatistics(): LogitsCollector {
+/** Starts a comparison of logits.
+ *  @param bar allowed difference, relative to the largest score of a row */
+export function collectLogitsStatistics(bar = 0): LogitsCollector {
   const divergences: number[] = [];
   let [agreeing, ties, labels, expectedLoss, foundLoss] = [0, 0, 0, 0, 0];
   return {
@@ -39,7 +40,7 @@ export function collectLogitsStatistics(): LogitsCollector {
       const [p, q] = [logNormalizer(expected), logNormalizer(found)];
       divergences.push(divergence(expected, found, p, q));
       const [first, second] = [largestIndex(expected), largestIndex(found)];
-      const isTie = first !== second && isNearTie(expected, found, first, second);
+      const isTie = first !== second && isNearTie(expected, first, second, bar);
       if (isTie) ties += 1;
       if (first === second || isTie) agreeing += 1;
       if (label === undefined || !(label >= 0 && label < expected.length)) return;
@@ -86,12 +87,11 @@ function divergence(expected: Numbers, found: Numbers, p: number, q: number): nu
   return Number.isNaN(sum) ? Number.POSITIVE_INFINITY : Math.max(0, sum);
 }
 
-function isNearTie(expected: Numbers, found: Numbers, first: number, second: number): boolean {
+function isNearTie(expected: Numbers, first: number, second: number, bar: number): boolean {
+  if (first < 0 || second < 0) return false;
   let largest = 0;
-  for (let i = 0; i < expected.length; i++) {
-    largest = Math.max(largest, Math.abs(expected[i] - found[i]));
-  }
-  return second >= 0 && expected[first] - expected[second] < 2 * largest;
+  for (let i = 0; i < expected.length; i++) largest = Math.max(largest, Math.abs(expected[i]));
+  return expected[first] - expected[second] <= 2 * bar * largest;
 }
 
 /** The first index of the largest element; −1 when a NaN hides it. */
