@@ -16,6 +16,7 @@ import {
   type StageEvidence,
   stagesOf,
 } from './judge-locally.ts';
+import { expectGoingOn } from './pieces.ts';
 import type { ReferenceModel } from './reference-model.ts';
 import type { ReferenceSetup } from './stage.ts';
 import type { TraceSource } from './trace-source.ts';
@@ -58,7 +59,7 @@ export async function judgeLocally(
   let diagnosis: readonly Diagnosis[] = [];
   let carried: Float32Array | undefined;
   for (const stage of stagesOf(layers)) {
-    signal?.throwIfAborted();
+    expectGoingOn(signal);
     const read = await readEvidence(found, stage, layers, row);
     const evidence = { ...read, input: read.input ?? carried };
     const setup = await model.setup(stage, prompt);

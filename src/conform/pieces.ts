@@ -45,13 +45,15 @@ async function* piecesOf(
     next = start + step < total ? readPiece(start + step) : undefined;
     // A failure meanwhile belongs to the next turn of the loop.
     next?.catch(() => {});
-    if (signal?.aborted) throw interrupted();
+    expectGoingOn(signal);
     yield piece;
   }
 }
 
-function interrupted(): BaichuanError {
-  return new BaichuanError('aborted', {
+/** Goes on unless the caller stopped the comparison. @throws aborted */
+export function expectGoingOn(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new BaichuanError('aborted', {
     where: 'compare',
     what: 'The comparison was interrupted.',
     fix: 'Run it again to finish.',
