@@ -15,7 +15,7 @@ import { goldenModel, goldenToCompare, recordModel } from '../support/oracle.ts'
 import { goldenMetadata, memoryTrace } from '../support/traces.ts';
 
 const oracle = suite('diagnose');
-const IDS = [5, 77, 9, 31, 52, 8, 64, 23];
+const IDS = [5, 77, 9, 31, 52, 8, 64, 23, 40];
 
 const cases = await Promise.all(
   GOLDENS.slice(0, 3).map(async (golden) => {

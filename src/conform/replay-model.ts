@@ -1,6 +1,6 @@
 /** The model that a trace is judged by where there is no checkpoint: EXPECTED takes the place of
- *  the weights. Linear layers and the embedding answer with what EXPECTED recorded, which is right as
- *  long as their inputs agree; weights of norms follow from their recorded inputs and outputs,
+ *  the weights. Linear layers and the embedding answer with what EXPECTED recorded, which is right
+ *  as long as their inputs agree; weights of norms follow from their recorded inputs and outputs,
  *
  *      w[c] = Σ_t y[t, c] · n[t, c] / Σ_t n[t, c]²,   n = x / √(mean(x²) + eps)
  *

@@ -39,44 +39,71 @@ export interface StatisticsCollector {
 
 /** Starts a comparison. */
 export function collectStatistics(): StatisticsCollector {
-  let [count, maxAbs, largest, worst, beyond] = [0, 0, 0, 0, 0];
-  let [differences, expectedSquares, foundSquares, products] = [0, 0, 0, 0];
+  const total = { maxAbs: 0, largest: 0, worst: 0, beyond: 0 };
+  let [count, differences, expectedSquares, foundSquares, products] = [0, 0, 0, 0, 0];
   return {
     add(expected, found, slack = 0) {
-      for (let i = 0; i < expected.length; i++) {
-        const e = expected[i];
-        const f = found[i];
-        let d = e - f;
-        if (!(e >= MASKED_BELOW && f >= MASKED_BELOW && d - d === 0)) {
-          if (agreesSpecially(e, f)) continue;
-          d = Number.POSITIVE_INFINITY;
-        }
-        const distance = d < 0 ? -d : d;
-        if (distance > maxAbs) {
-          maxAbs = distance;
-          worst = count + i;
-        }
-        if (distance - slack > beyond) beyond = distance - slack;
-        const magnitude = e < 0 ? -e : e;
-        if (magnitude > largest && e >= MASKED_BELOW) largest = magnitude;
-        differences += d * d;
-        expectedSquares += e * e;
-        foundSquares += f * f;
-        products += e * f;
+      const piece = measure(expected, found);
+      if (piece.maxAbs > total.maxAbs) {
+        total.maxAbs = piece.maxAbs;
+        total.worst = count + piece.worst;
       }
+      total.beyond = Math.max(total.beyond, piece.maxAbs - slack);
+      total.largest = Math.max(total.largest, piece.largest);
+      differences += piece.differences;
+      expectedSquares += piece.expectedSquares;
+      foundSquares += piece.foundSquares;
+      products += piece.products;
       count += expected.length;
     },
     result: () => ({
       count,
-      maxAbs,
-      largest,
-      relative: ratio(maxAbs, largest),
+      maxAbs: total.maxAbs,
+      largest: total.largest,
+      relative: ratio(total.maxAbs, total.largest),
       nmse: ratio(differences, expectedSquares),
       cosine: cosineOf(products, expectedSquares, foundSquares),
-      worst,
-      excess: ratio(beyond, largest),
+      worst: total.worst,
+      excess: ratio(total.beyond, total.largest),
     }),
   };
+}
+
+/** The sums and maxima of one piece. Locals only: this loop decides how fast traces compare. */
+function measure(expected: Numbers, found: Numbers) {
+  let maxAbs = 0;
+  let largest = 0;
+  let worst = 0;
+  let differences = 0;
+  let expectedSquares = 0;
+  let foundSquares = 0;
+  let products = 0;
+  const { length } = expected;
+  for (let i = 0; i < length; i++) {
+    const e = expected[i];
+    const f = found[i];
+    const difference = e - f;
+    // Masked, or not a number, or an infinity: the difference then differs from itself.
+    if (!(e >= MASKED_BELOW && f >= MASKED_BELOW && difference - difference === 0)) {
+      if (agreesSpecially(e, f)) continue;
+      if (maxAbs !== Number.POSITIVE_INFINITY) worst = i;
+      maxAbs = Number.POSITIVE_INFINITY;
+      differences = Number.POSITIVE_INFINITY;
+      continue;
+    }
+    const distance = Math.abs(difference);
+    if (distance > maxAbs) {
+      maxAbs = distance;
+      worst = i;
+    }
+    const magnitude = Math.abs(e);
+    if (magnitude > largest) largest = magnitude;
+    differences += difference * difference;
+    expectedSquares += e * e;
+    foundSquares += f * f;
+    products += e * f;
+  }
+  return { maxAbs, largest, worst, differences, expectedSquares, foundSquares, products };
 }
 
 /** Both masked, or the same infinity. */
