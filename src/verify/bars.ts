@@ -19,7 +19,8 @@
  *
  *  *Path.* When they do not, the error made before is carried along. Every layer adds that of its
  *  longest sum, independent of the others, so it grows with the root of the depth d (layers before
- *  this one and itself). `spec/conform/roundings.spec.ts` holds correct variants of the model to it:
+ *  this one and itself). `spec/conform/roundings.spec.ts` holds correct variants of the model to
+ *  it:
  *
  *      path = operation + 2 · √(1 + d) · (2u + (4 + 2√C)·v)
  *
