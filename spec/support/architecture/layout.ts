@@ -66,8 +66,16 @@ export function orphanSpecs(specs: string[], sources: string[]): string[] {
   });
 }
 
+/** The files of assembly/ whose functions its entry point exports. */
+export function exportedKernels(assembly: Source[]): Source[] {
+  const entry = assembly.filter(({ path }) => path === 'assembly/index.ts');
+  const exported = entry.flatMap(importsOf).filter(({ node }) => ts.isExportDeclaration(node));
+  const paths = new Set(exported.map(({ target }) => `${target}.ts`));
+  return assembly.filter(({ path }) => paths.has(path));
+}
+
 /** Kernels that lack a mirror of the same name and parameters, or a spec.
- *  @param kernels files of assembly/ but its index @param mirrors files of kernels/reference/ */
+ *  @param kernels files that `exportedKernels` gives @param mirrors files of kernels/reference/ */
 export function unpairedKernels(kernels: Source[], mirrors: Source[], specs: string[]): string[] {
   return kernels.flatMap((kernel) => {
     const name = kernel.path.replace(/^assembly\//, '').replace(/\.ts$/, '');
