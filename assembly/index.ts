@@ -6,4 +6,4 @@
 /** The first byte that belongs to the owner of the memory. */
 export const heapBase: usize = __heap_base;
 
-export { widenBf16, widenF16 } from './widen';
+export { widenBf16, widenBf16Range, widenF16, widenF16Range } from './widen';

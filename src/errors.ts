@@ -39,6 +39,8 @@ export const ERROR_CODES = {
   'tensor-released': 'usage',
   'text-encoding': 'usage',
   'token-id': 'usage',
+  'worker-failed': 'resources',
+  'worker-lost': 'resources',
 
   // Files, whatever their format.
   'directory-missing': 'model',

@@ -52,7 +52,7 @@ async function runInspect(args: Arguments, self: CommandProcess): Promise<number
   const { name, config, tensors, tokenizer } = inspected;
   const { notices: _notices, ...settings } = config;
   const parameters = countParameters(config);
-  const memory = planMemory(config, positions);
+  const memory = planMemory(config, { contextLength: positions });
   if (args.has('json')) {
     const value = { name, config: settings, parameters, tensors, tokenizer, memory };
     await self.print(`${JSON.stringify(value)}\n`);
