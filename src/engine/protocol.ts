@@ -31,7 +31,12 @@ export type PoolMessage = PoolWorkerStart;
 
 /** Work for the engine worker; each is answered in turn. */
 export type Request =
-  | { readonly method: 'write'; readonly name: string; readonly row: number; readonly rows: ParameterRows }
+  | {
+      readonly method: 'write';
+      readonly name: string;
+      readonly row: number;
+      readonly rows: ParameterRows;
+    }
   | { readonly method: 'run'; readonly parts: readonly PassPart[]; readonly options: RunOptions }
   | { readonly method: 'replace'; readonly worker: number; readonly port: MessagePort };
 

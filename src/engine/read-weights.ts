@@ -74,7 +74,10 @@ async function readParameter(
       throwIfAborted(signal);
       const count = Math.min(blockRows, rows - row);
       const bytes = await stored.read(row * bytesPerRow, count * bytesPerRow);
-      const written = engine.write(stored.name, row, { dtype: dtype as ParameterRows['dtype'], bytes });
+      const written = engine.write(stored.name, row, {
+        dtype: dtype as ParameterRows['dtype'],
+        bytes,
+      });
       written.catch(() => undefined);
       inFlight.push(written);
       if (inFlight.length >= BLOCKS_IN_FLIGHT) notFinite += (await inFlight.shift()) ?? 0;

@@ -7,8 +7,14 @@
  *  engine worker the model is lost. */
 
 import { BaichuanError } from '../errors.ts';
-import { CONTROL_BYTES, type Control, controlOf, reportFailure, SLOT } from '../kernels/wasm/control.ts';
-import { type StartThread, type Thread, startThread } from '../platform/threads.ts';
+import {
+  CONTROL_BYTES,
+  type Control,
+  controlOf,
+  reportFailure,
+  SLOT,
+} from '../kernels/wasm/control.ts';
+import { type StartThread, startThread, type Thread } from '../platform/threads.ts';
 import { throwIfAborted } from './abort.ts';
 import type { Engine, PassPart, PassResult, RunOptions } from './engine.ts';
 import { MAX_CHUNK } from './pass-runner.ts';

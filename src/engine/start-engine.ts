@@ -89,7 +89,11 @@ function whatFits(
   available: number,
 ): string | undefined {
   const wanted = options.contextLength ?? config.modelMaxLength;
-  for (let contextLength = wanted; contextLength >= 64; contextLength = Math.floor(contextLength / 2)) {
+  for (
+    let contextLength = wanted;
+    contextLength >= 64;
+    contextLength = Math.floor(contextLength / 2)
+  ) {
     for (const quantize of [options.quantize ?? 'none', ...QUANTIZATIONS.slice(1, 3)]) {
       const plan = planMemory(config, { ...options, quantize, kvCache: undefined, contextLength });
       if (plan.totalBytes > available) continue;

@@ -52,8 +52,7 @@ export function createReferenceKernels(options: ReferenceOptions = {}): Kernels 
     createTable: createReferenceTable,
     createVector: createReferenceVector,
 
-    embedding: (tokenIds, table) =>
-      selectRows(arena, (table as ReferenceTable).table, tokenIds),
+    embedding: (tokenIds, table) => selectRows(arena, (table as ReferenceTable).table, tokenIds),
 
     rmsNorm(x, weight, eps) {
       const { T, C } = expectShape('x', x, { T: 'any', C: 'any' });

@@ -2,7 +2,12 @@
 
 import { expectShape } from '../../tensor/shape.ts';
 import { elementCount, float32, type Tensor } from '../../tensor/tensor.ts';
-import { BLOCK_POSITIONS, type Kernels, type KeyValueBlock, type KeyValueView } from '../kernels.ts';
+import {
+  BLOCK_POSITIONS,
+  type Kernels,
+  type KeyValueBlock,
+  type KeyValueView,
+} from '../kernels.ts';
 import type { Bank } from './bank.ts';
 import type { BankSet } from './index.ts';
 import { type CacheFormat, cacheBlockBytes } from './layout.ts';
@@ -20,10 +25,7 @@ const KERNELS = {
   int8: { append: 'appendKeyValueInt8', attend: 'attentionInt8' },
 } as const;
 
-type CacheOperations = Pick<
-  Kernels,
-  'createBlock' | 'copyBlock' | 'appendKeyValue' | 'attention'
->;
+type CacheOperations = Pick<Kernels, 'createBlock' | 'copyBlock' | 'appendKeyValue' | 'attention'>;
 
 /** The operations on the cache. */
 export function createCacheOperations(set: BankSet, format: CacheFormat): CacheOperations {

@@ -65,7 +65,13 @@ export function createWasmKernels(options: WasmKernelOptions): WasmKernels {
   const set = createBankSet(options);
   const { runner, bankAt, bankOf, into, filling, banks } = set;
   const linear = createLinearOperation(set, options.activations);
-  const gather = (bank: Bank, kernel: KernelName, table: number, ids: readonly number[], C: number) => {
+  const gather = (
+    bank: Bank,
+    kernel: KernelName,
+    table: number,
+    ids: readonly number[],
+    C: number,
+  ) => {
     const y = bank.arena.allocate([ids.length, C]);
     const mark = bank.arena.mark();
     const idsPtr = bank.arena.allocate([ids.length]).byteOffset;

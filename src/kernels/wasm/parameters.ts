@@ -15,8 +15,8 @@ import type {
   ParameterRows,
   WeightFormat,
 } from '../kernels.ts';
-import type { Bank } from './bank.ts';
 import { countNotFinite } from '../not-finite.ts';
+import type { Bank } from './bank.ts';
 import {
   GROUP,
   PACK_ROWS,

@@ -25,9 +25,7 @@ export interface PoolWorkerStart {
 /** Makes instances of the kernels over every bank, then works until the thread is ended. */
 export function servePool(start: PoolWorkerStart): never {
   const control = controlOf(start.control);
-  const banks = start.memories.map((memory) =>
-    rangedKernels(instantiate(memory, start.module)),
-  );
+  const banks = start.memories.map((memory) => rangedKernels(instantiate(memory, start.module)));
   let seen = Atomics.load(control.slots, SLOT.CALL);
   for (;;) {
     const call = awaitCall(control, seen);
