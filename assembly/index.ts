@@ -7,3 +7,13 @@
 export const heapBase: usize = __heap_base;
 
 export { widenBf16, widenBf16Range, widenF16, widenF16Range } from './widen';
+export { appendKeyValueF32, appendKeyValueInt8 } from './append-key-value';
+export { attentionF32 } from './attention-f32';
+export { attentionInt8 } from './attention-int8';
+export { exp } from './exp';
+export { gatherBf16, gatherF16, gatherF32, gatherInt8 } from './gather';
+export { rmsNorm } from './rms-norm';
+export { rotateHalves } from './rotate-halves';
+export { add, columns } from './rows';
+export { siluMul } from './silu-mul';
+export { softmax } from './softmax';
