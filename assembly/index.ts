@@ -6,4 +6,9 @@
 /** The first byte that belongs to the owner of the memory. */
 export const heapBase: usize = __heap_base;
 
+export { packQ4_0, packQ8_0 } from './pack-blocks';
+export { packInt4Channel, packInt8Channel, packInt8ChannelValues } from './pack-channel';
+export { packF32, packHalf } from './pack-floats';
+export { packInt4, packInt8 } from './pack-groups';
+export { quantizeRowsQ8 } from './quantize-rows';
 export { widenBf16, widenF16 } from './widen';
