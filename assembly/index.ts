@@ -22,3 +22,4 @@ export { packInt4Channel, packInt8Channel, packInt8ChannelValues } from './pack-
 export { packF32, packHalf } from './pack-floats';
 export { packInt4, packInt8 } from './pack-groups';
 export { quantizeRowsQ8 } from './quantize-rows';
+export { matmulF32, matmulBf16, matmulF16 } from './tmp-matmul';

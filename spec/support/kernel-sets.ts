@@ -31,7 +31,7 @@ function wasmKernels(config: BaichuanConfig, bankBytes?: number): Kernels {
 function fewBytes(config: BaichuanConfig): number {
   const { banks } = planMemory(config, { storedAs: () => ({ dtype: 'F32' }) });
   const [{ weightBytes, cacheBytes, scratchBytes }] = banks;
-  return scratchBytes + Math.ceil((weightBytes + cacheBytes) * 0.45);
+  return scratchBytes + Math.ceil((weightBytes + cacheBytes) * 0.55);
 }
 
 export const KERNEL_SETS: Record<string, (config: BaichuanConfig) => Kernels> = {

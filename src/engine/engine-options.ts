@@ -42,6 +42,7 @@ export interface EngineChoice {
   readonly kvCache: CacheFormat;
   readonly threads: number;
   readonly simd: Simd;
+  /** Whether the memories are shared between threads. */
   readonly shared: boolean;
 }
 
@@ -90,16 +91,16 @@ export async function settleEngineOptions(
   }
   const best = chooseSimd();
   if (simd === 'relaxed' && best !== 'relaxed') throw noRelaxedSimd();
-  const shared = canShareMemory();
-  if (!shared && (options.threads ?? 1) > 1) {
+  const canShare = canShareMemory();
+  if (!canShare && (options.threads ?? 1) > 1) {
     onNotice(
       'One thread is used: without SharedArrayBuffer no memory can be shared. Serve the page with ' +
         'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.',
     );
   }
   const most = Math.min(await availableThreads(), MOST_THREADS);
-  const threads = shared ? (options.threads ?? (small ? 1 : most)) : 1;
-  return { ...common, threads, shared, simd: simd === 'auto' ? best : simd };
+  const threads = canShare ? (options.threads ?? (small ? 1 : most)) : 1;
+  return { ...common, threads, shared: threads > 1, simd: simd === 'auto' ? best : simd };
 }
 
 /** The compiled kernels. @throws option-value when the caller's are none */
