@@ -14,7 +14,7 @@ import {
   reportFailure,
   SLOT,
 } from '../kernels/wasm/control.ts';
-import { type StartThread, startThread, type Thread } from '../platform/threads.ts';
+import { canShareMemory, type StartThread, startThread, type Thread } from '../platform/threads.ts';
 import { throwIfAborted } from './abort.ts';
 import type { Engine, PassPart, PassResult, RunOptions } from './engine.ts';
 import { MAX_CHUNK } from './pass-runner.ts';
@@ -32,9 +32,8 @@ import { ENGINE_WORKER_SOURCE } from './worker.generated.ts';
 const MAX_REPLACEMENTS = 16;
 
 export interface RemoteEngineOptions extends Omit<EngineStart, 'control' | 'ports'> {
-  /** The engine worker and those of its pool; more than 1 needs shared memory. */
+  /** The engine worker and those of its pool; more than 1 needs memory that can be shared. */
   readonly threads: number;
-  readonly shared: boolean;
   /** How workers are started, where not in the usual way. */
   readonly startThread?: StartThread | undefined;
 }
@@ -46,7 +45,8 @@ interface Pending {
 
 /** Starts the workers and makes room for a model. @throws out-of-memory, worker-lost */
 export async function startRemoteEngine(options: RemoteEngineOptions): Promise<Engine> {
-  const { threads, shared, startThread: start = startThread, ...rest } = options;
+  const { threads, startThread: start = startThread, ...rest } = options;
+  const shared = canShareMemory();
   const buffer = shared ? new SharedArrayBuffer(CONTROL_BYTES) : new ArrayBuffer(CONTROL_BYTES);
   const link = createLink();
   const engineThread = await start(ENGINE_WORKER_SOURCE, link);

@@ -58,7 +58,6 @@ export async function startEngine(request: EngineRequest): Promise<StartedEngine
     cache: choice.kvCache,
     module,
     threads: choice.threads,
-    shared: choice.shared,
     startThread: options.startThread,
   });
   return { engine, choice, plan };
