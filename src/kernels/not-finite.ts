@@ -1,14 +1,12 @@
 /** Counting the weights of a file that are NaN or infinite: those whose exponent bits are all
  *  ones. */
 
+import { FILE_BLOCK_BYTES } from '../tensor/file-blocks.ts';
 import type { ParameterRows } from './kernels.ts';
 
 /** Bits of the exponent, in the upper half of a float32 and in a float16. */
 const UPPER_EXPONENT = 0x7f80;
 const HALF_EXPONENT = 0x7c00;
-
-/** Bytes from one float16 scale of a block to the next. */
-const BLOCK_BYTES = { Q8_0: 34, Q4_0: 18 } as const;
 
 /** How many numbers, or scales where numbers share them, are NaN or infinite. */
 export function countNotFinite({ dtype, bytes, scales }: ParameterRows): number {
@@ -22,7 +20,7 @@ export function countNotFinite({ dtype, bytes, scales }: ParameterRows): number 
     case 'I8':
       return scales === undefined ? 0 : scales.filter((scale) => !Number.isFinite(scale)).length;
     default:
-      return countScales(bytes, BLOCK_BYTES[dtype]);
+      return countScales(bytes, FILE_BLOCK_BYTES[dtype]);
   }
 }
 

@@ -19,6 +19,7 @@ import {
   createReferenceVector,
   type ReferenceLinearWeight,
   type ReferenceTable,
+  tableRows,
 } from './parameters.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { rotateHalves } from './rotate-halves.ts';
@@ -52,7 +53,11 @@ export function createReferenceKernels(options: ReferenceOptions = {}): Kernels 
     createTable: createReferenceTable,
     createVector: createReferenceVector,
 
-    embedding: (tokenIds, table) => selectRows(arena, (table as ReferenceTable).table, tokenIds),
+    embedding(tokenIds, table) {
+      const y = arena.allocate([tokenIds.length, table.columns]);
+      float32(y).set(tableRows(table as ReferenceTable, tokenIds));
+      return y;
+    },
 
     rmsNorm(x, weight, eps) {
       const { T, C } = expectShape('x', x, { T: 'any', C: 'any' });
