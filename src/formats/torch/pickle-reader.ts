@@ -128,19 +128,23 @@ OPCODES[0x68] = (machine) => machine.push(machine.recall(machine.uint8()));
 OPCODES[0x6a] = (machine) => machine.push(machine.recall(machine.uint32()));
 OPCODES[0x71] = (machine) => machine.remember(machine.uint8());
 OPCODES[0x72] = (machine) => machine.remember(machine.uint32());
-OPCODES[0x73] = (machine) => setItems(machine, [machine.pop(), machine.pop()].reverse());
+OPCODES[0x73] = (machine) => setItems(machine, popPair(machine));
 OPCODES[0x74] = (machine) => pushTuple(machine, machine.popMark());
 OPCODES[0x75] = (machine) => setItems(machine, machine.popMark());
 OPCODES[0x7d] = (machine) => machine.push({ kind: 'dict', isOrdered: false, entries: new Map() });
-OPCODES[0x85] = (machine) => pushTuple(machine, popLast(machine, 1));
-OPCODES[0x86] = (machine) => pushTuple(machine, popLast(machine, 2));
-OPCODES[0x87] = (machine) => pushTuple(machine, popLast(machine, 3));
+OPCODES[0x85] = (machine) => pushTuple(machine, [machine.pop()]);
+OPCODES[0x86] = (machine) => pushTuple(machine, popPair(machine));
+OPCODES[0x87] = (machine) => {
+  const third = machine.pop();
+  pushTuple(machine, [...popPair(machine), third]);
+};
 OPCODES[0x88] = (machine) => machine.push(true);
 OPCODES[0x89] = (machine) => machine.push(false);
 OPCODES[0x8a] = (machine) => machine.push(readLong(machine));
 
-function popLast(machine: PickleMachine, count: number): PickleValue[] {
-  return Array.from({ length: count }, () => machine.pop()).reverse();
+function popPair(machine: PickleMachine): PickleValue[] {
+  const second = machine.pop();
+  return [machine.pop(), second];
 }
 
 function pushTuple(machine: PickleMachine, items: PickleValue[]): void {

@@ -40,7 +40,7 @@ const ZIP64_EXTRA = 1;
 export const DESCRIPTOR_FLAG = 8;
 
 /** A record of the directory before its place among the others is known. */
-type Record = Omit<ZipEntry, 'limit'> & { nameBytes: number };
+type Record = Omit<ZipEntry, 'limit'> & { nameBytes: number; limit: number };
 
 /** Reads the directory of a zip file, and nothing of its entries.
  *  @returns the entries by name, in the order of the directory
@@ -64,7 +64,8 @@ export async function readZipDirectory(
     at = next;
   }
   if (at !== directoryEnd) throw countError(source.name, at, end, records.size);
-  return placeEntries(records, end.directoryOffset, source.name);
+  placeEntries(records, end.directoryOffset, source.name);
+  return records;
 }
 
 function countError(file: string, byteOffset: number, end: ZipEnd, found: number) {
@@ -102,6 +103,7 @@ async function readRecord(window: Window, at: number, end: number, file: string)
   const record: Record = {
     name: entryName(bytes.subarray(RECORD_BYTES, RECORD_BYTES + nameBytes), flags, file, at),
     nameBytes,
+    limit: 0,
     crc32: view.getUint32(16, true),
     method: view.getUint16(10, true),
     flags,
@@ -178,23 +180,16 @@ export function zip64Numbers(extra: DataView, file: string, byteOffset: number):
 }
 
 /** Gives each entry the place where the next one begins, and refuses overlaps. */
-function placeEntries(records: Map<string, Record>, directoryOffset: number, file: string) {
+function placeEntries(records: ReadonlyMap<string, Record>, directoryOffset: number, file: string) {
   const sorted = [...records.values()].sort((a, b) => a.headerOffset - b.headerOffset);
-  const limits = new Map<Record, number>();
   sorted.forEach((record, index) => {
     const next = sorted[index + 1];
     const limit = next?.headerOffset ?? directoryOffset;
     const { headerOffset, nameBytes, storedBytes } = record;
     const end = headerOffset + LOCAL_HEADER_BYTES + nameBytes + storedBytes;
     if (end > limit) throw overlapError(file, record, { end, limit, next });
-    limits.set(record, limit);
+    record.limit = limit;
   });
-  const entries = new Map<string, ZipEntry>();
-  for (const [name, record] of records) {
-    const { nameBytes: _, ...entry } = record;
-    entries.set(name, { ...entry, limit: limits.get(record) ?? directoryOffset });
-  }
-  return entries;
 }
 
 function overlapError(

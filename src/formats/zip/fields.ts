@@ -13,6 +13,9 @@ const MAX_NAME_BYTES = 1024;
 /** Flag bit 11: the name is UTF-8. */
 export const UTF8_FLAG = 0x800;
 
+/** Decodes names as they are, a byte order mark included. */
+export const NAME_DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** A view of bytes for their numbers, which are little-endian. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -51,7 +54,7 @@ export function zipError(code: ErrorCode, fault: ZipFault): BaichuanError {
  *  @throws zip-name */
 export function entryName(bytes: Uint8Array, flags: number, file: string, at: number): string {
   const isUtf8 = Math.floor(flags / UTF8_FLAG) % 2 === 1;
-  const name = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+  const name = NAME_DECODER.decode(bytes);
   const fault = nameFault(name, bytes, isUtf8);
   if (fault === undefined) return name;
   throw zipError('zip-name', {

@@ -7,7 +7,7 @@ import { BaichuanError, quote } from '../../errors.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { crc32 } from './crc32.ts';
 import { DESCRIPTOR_FLAG, type ZipEntry, zip64Numbers } from './directory.ts';
-import { MASKED_32, viewOf } from './fields.ts';
+import { MASKED_32, NAME_DECODER, viewOf } from './fields.ts';
 import { openWindow, type Window } from './window.ts';
 
 const HEADER_BYTES = 30;
@@ -114,7 +114,7 @@ async function take(window: Window, entry: ZipEntry, byteLength: number, file: s
 }
 
 function expectSameName(bytes: Uint8Array, entry: ZipEntry, file: string): void {
-  const found = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+  const found = NAME_DECODER.decode(bytes);
   if (found !== entry.name)
     throw mismatchError(file, entry, 'name', quote(entry.name), quote(found));
 }
