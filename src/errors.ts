@@ -88,6 +88,7 @@ export const ERROR_CODES = {
   'gguf-alignment': 'model',
   'gguf-architecture': 'unsupported',
   'gguf-array': 'model',
+  'gguf-big-endian': 'unsupported',
   'gguf-block': 'model',
   'gguf-bool': 'model',
   'gguf-count': 'model',
