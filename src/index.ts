@@ -37,10 +37,16 @@ export type {
   StoredTensor,
   StoredType,
 } from './formats/checkpoint.ts';
-export type { GgufVocabulary, ModelSizes } from './formats/gguf/baichuan-metadata.ts';
+export {
+  baichuanMetadata,
+  type GgufVocabulary,
+  type ModelSizes,
+} from './formats/gguf/baichuan-metadata.ts';
 export { exportGguf, type GgufExportOptions, type GgufModel } from './formats/gguf/export.ts';
 export type { WritableType } from './formats/gguf/ggml-types.ts';
+export { type GgufModelFile, openGguf } from './formats/gguf/open.ts';
 export { type Spellings, spellingsOf } from './formats/gguf/spellings.ts';
+export { type GgufTensorToWrite, writeGguf } from './formats/gguf/writer.ts';
 export {
   type Folder,
   type HuggingFaceFolder,

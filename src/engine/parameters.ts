@@ -5,7 +5,8 @@
 
 import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError, quote } from '../errors.ts';
-import type { Checkpoint, StoredTensor } from '../formats/checkpoint.ts';
+import type { Checkpoint, StoredTensor, StoredType } from '../formats/checkpoint.ts';
+import { decodeRows } from '../formats/gguf/decode-rows.ts';
 import { macrotask } from '../generate/turns.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { createWidener, type Widener } from '../kernels/wasm/module.ts';
@@ -20,6 +21,11 @@ import { throwIfAborted } from './abort.ts';
 
 /** Bytes of a tensor in flight between its file and the model. */
 const BLOCK_BYTES = 4 * 1024 * 1024;
+
+/** Bytes and elements that are read as one, of the types that weights may have. */
+const UNIT_BYTES: Readonly<
+  Partial<Record<StoredType, readonly [bytes: number, elements: number]>>
+> = { F32: [4, 1], F16: [2, 1], BF16: [2, 1], Q8_0: [34, 32], Q4_0: [18, 32] };
 
 /** How many names a message lists before it only counts them. */
 const LISTED = 5;
@@ -38,7 +44,7 @@ export function checkParameters(config: BaichuanConfig, checkpoint: Checkpoint):
   const misshapen = stored.filter(({ name, shape }) => !sameShape(shape, shapes.get(name) ?? []));
   if (misshapen.length > 0) throw wrongShapes(misshapen, stored, shapes);
 
-  const unreadable = stored.find(({ dtype }) => !['F32', 'F16', 'BF16'].includes(dtype));
+  const unreadable = stored.find(({ dtype }) => !Object.hasOwn(UNIT_BYTES, dtype));
   if (unreadable !== undefined) throw unreadableType(unreadable);
 }
 
@@ -83,18 +89,24 @@ async function readParameter(
 ): Promise<ReadParameter> {
   const tensor = createTensor(stored.shape);
   const target = float32(tensor);
-  const elementBytes = stored.dtype === 'F32' ? 4 : 2;
+  const [unitBytes, unitElements] = UNIT_BYTES[stored.dtype] ?? [0, 0];
+  if (unitBytes === 0) throw unreadableType(stored);
+  const step = Math.floor(BLOCK_BYTES / unitBytes) * unitBytes;
   let notFinite = 0;
-  for (let byteOffset = 0; byteOffset < stored.byteLength; byteOffset += BLOCK_BYTES) {
+  for (let byteOffset = 0; byteOffset < stored.byteLength; byteOffset += step) {
     throwIfAborted(signal);
-    const byteLength = Math.min(BLOCK_BYTES, stored.byteLength - byteOffset);
+    const byteLength = Math.min(step, stored.byteLength - byteOffset);
     const bytes = await stored.read(byteOffset, byteLength);
-    const start = byteOffset / elementBytes;
+    const start = (byteOffset / unitBytes) * unitElements;
     if (stored.dtype === 'F32') asBytes(target).set(bytes, byteOffset);
-    else if (stored.dtype !== 'BF16' && stored.dtype !== 'F16') throw unreadableType(stored);
-    else widener.widen(stored.dtype, bytes, target, start);
-    notFinite += countNotFinite(target.subarray(start, start + byteLength / elementBytes));
-    if (byteLength === BLOCK_BYTES) await macrotask();
+    else if (stored.dtype === 'Q8_0' || stored.dtype === 'Q4_0') {
+      target.set(decodeRows(stored.dtype, bytes), start);
+    } else if (stored.dtype === 'BF16' || stored.dtype === 'F16') {
+      widener.widen(stored.dtype, bytes, target, start);
+    }
+    const end = start + (byteLength / unitBytes) * unitElements;
+    notFinite += countNotFinite(target.subarray(start, end));
+    if (byteLength === step) await macrotask();
   }
   return { tensor, notFinite };
 }

@@ -7,6 +7,7 @@ import type { GgufValue } from './values.ts';
 
 /** The sizes of a model; a `BaichuanConfig` is one. */
 export interface ModelSizes {
+  readonly position: 'rope' | 'alibi';
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -36,6 +37,8 @@ export interface GgufVocabulary {
   readonly padId: number | undefined;
   /** Whether a space is put before a text. */
   readonly addDummyPrefix: boolean;
+  /** Whether white space is joined before a text is encoded; llama.cpp never does it. */
+  readonly removeExtraWhitespaces: boolean;
 }
 
 /** `general.file_type` by the type of most weights. */
@@ -104,6 +107,7 @@ function addVocabulary(
   flag('tokenizer.ggml.add_bos_token', false);
   flag('tokenizer.ggml.add_eos_token', false);
   flag('tokenizer.ggml.add_space_prefix', vocabulary.addDummyPrefix);
+  if (vocabulary.removeExtraWhitespaces) flag('tokenizer.ggml.remove_extra_whitespaces', true);
 }
 
 /** llama.cpp wants a piece for each row of the embedding: the missing ones are unused. */

@@ -75,14 +75,16 @@ async function expectMagic(source: ByteSource): Promise<void> {
   const expectedFormat = 'a GGUF file';
   const foreign = sniffForeignFormat(head, { file, expectedFormat, size });
   if (foreign !== undefined && old === undefined) throw foreign;
-  const found = old === undefined ? `begins with the bytes ${hexadecimal(head)}` : `is ${old}`;
+  const bytes = hexadecimal(head);
+  const found =
+    old === undefined ? `begins with the bytes ${bytes}` : `is ${old}, which came before`;
   throw new BaichuanError('gguf-magic', {
     file,
     where: 'byte 0',
-    what: `this is no GGUF file: it ${found}${old === undefined ? '' : ', which came before GGUF'}.`,
+    what: `this is no GGUF file: it ${found}.`,
     fix: 'Convert the published checkpoint to GGUF with a current converter.',
     expected: 'GGUF',
-    found: old ?? hexadecimal(head),
+    found: old ?? bytes,
   });
 }
 
