@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BaichuanError } from '../../src/errors.ts';
-import { STORED_TYPE_BYTES, type StoredType } from '../../src/formats/checkpoint.ts';
+import { type ElementType, STORED_TYPE_BYTES } from '../../src/formats/checkpoint.ts';
 import {
   type StridedLayout,
   stridedTensor,
@@ -15,7 +15,7 @@ const strided = suite('strided-tensor');
 /** A view of a storage in memory, with the ranges that were read of it. */
 function layoutOf(
   storage: Uint8Array,
-  view: { dtype: StoredType; shape: number[]; strides: number[]; offset: number },
+  view: { dtype: ElementType; shape: number[]; strides: number[]; offset: number },
 ) {
   const reads: [number, number][] = [];
   const layout: StridedLayout = {
@@ -52,7 +52,7 @@ function elementwise(storage: Uint8Array, { dtype, shape, strides, offset }: Str
 /** Views without overlaps: axes in any order in the storage, with gaps. */
 const view = fc
   .record({
-    dtype: fc.constantFrom<StoredType>('I8', 'BF16', 'F32', 'F64'),
+    dtype: fc.constantFrom<ElementType>('I8', 'BF16', 'F32', 'F64'),
     lengths: fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 4 }),
     gaps: fc.array(fc.nat(3), { minLength: 4, maxLength: 4 }),
     order: fc.infiniteStream(fc.nat(100)),

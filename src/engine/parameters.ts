@@ -26,7 +26,10 @@ export function checkParameters(config: BaichuanConfig, checkpoint: Checkpoint):
   const misshapen = stored.filter(({ name, shape }) => !sameShape(shape, shapes.get(name) ?? []));
   if (misshapen.length > 0) throw wrongShapes(misshapen, stored, shapes);
 
-  const unreadable = stored.find(({ dtype }) => !isWeightType(dtype));
+  const unreadable = stored.find(
+    ({ dtype, channelScales }) =>
+      !isWeightType(dtype) || (dtype === 'I8' && channelScales === undefined),
+  );
   if (unreadable !== undefined) throw unreadableType(unreadable);
 }
 

@@ -7,13 +7,13 @@
  *  its end, in pieces of any size, gathers each slab once. */
 import { elementCount } from '../tensor/tensor.ts';
 import { expectRange } from './byte-source.ts';
-import { STORED_TYPE_BYTES, type StoredTensor, type StoredType } from './checkpoint.ts';
+import { type ElementType, STORED_TYPE_BYTES, type StoredTensor } from './checkpoint.ts';
 import { type Box, type ElementReader, gatherBox } from './gather.ts';
 
 /** A view of a storage. */
 export interface StridedLayout {
   readonly name: string;
-  readonly dtype: StoredType;
+  readonly dtype: ElementType;
   readonly file: string;
   readonly shape: readonly number[];
   /** In elements; of axes that are longer than 1 they are positive, and no two elements meet. */

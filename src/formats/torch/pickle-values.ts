@@ -1,7 +1,7 @@
 /** What a restricted pickle can hold: plain data, and descriptions of storages and tensors. None of
  *  it is a live object: dictionaries are Maps, names that the file asks Python to import are just
  *  names. */
-import type { StoredType } from '../checkpoint.ts';
+import type { ElementType } from '../checkpoint.ts';
 
 export type PickleKey = string | number | bigint | boolean | null;
 
@@ -41,7 +41,7 @@ export interface PickleGlobal {
 /** The bytes of one or several tensors, in an entry of the archive. */
 export interface TorchStorage {
   readonly kind: 'storage';
-  readonly dtype: StoredType;
+  readonly dtype: ElementType;
   /** Its entry is `ROOT/data/KEY`. */
   readonly key: string;
   readonly elements: number;

@@ -7,11 +7,11 @@
  *  Source: PyTorch, torch/_utils.py and torch/serialization.py, from 1.6 to 2.9. Whether a tensor
  *  lies inside its storage is asked when its name is known, in `state-dict.ts`. */
 import { type BaichuanError, quote } from '../../errors.ts';
-import type { StoredType } from '../checkpoint.ts';
+import type { ElementType } from '../checkpoint.ts';
 import type { PickleHooks, PickleMachine } from './pickle-machine.ts';
 import { describeValue, type PickleTuple, type PickleValue } from './pickle-values.ts';
 
-const STORAGE_TYPES: ReadonlyMap<string, StoredType> = new Map([
+const STORAGE_TYPES: ReadonlyMap<string, ElementType> = new Map([
   ['torch.DoubleStorage', 'F64'],
   ['torch.FloatStorage', 'F32'],
   ['torch.HalfStorage', 'F16'],

@@ -175,7 +175,10 @@ function eachFloatBlock(
   { source, count, columns }: SourceRows,
   use: (floats: number, start: number, size: number) => void,
 ): void {
-  if (dtype === 'F32') return use(source, 0, count);
+  if (dtype === 'F32') {
+    use(source, 0, count);
+    return;
+  }
   const widen = WIDEN[dtype];
   if (widen === undefined) throw cannotHold('rows', { dtype }, 'f32');
   const blocks = Math.max(1, Math.floor(FLOAT_BLOCK_BYTES / (4 * columns * PACK_ROWS)));
