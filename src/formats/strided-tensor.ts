@@ -72,11 +72,22 @@ export function stridedTensor(layout: StridedLayout, options: StridedOptions = {
 export function transposedTensor(tensor: StoredTensor): StoredTensor {
   const { name, dtype, file, shape, read } = tensor;
   const [rows, columns] = shape;
+  if (dtype === 'Q8_0' || dtype === 'Q4_0') throw blocksCannotTurn(tensor);
   const plain = { name, dtype, file, shape, strides: [columns, 1], offset: 0, read, slot: {} };
   const layout = layouts.get(tensor) ?? plain;
   const [rowStride, columnStride] = layout.strides;
   const turned = { shape: [columns, rows], strides: [columnStride, rowStride] };
   return stridedTensor({ ...layout, ...turned });
+}
+
+/** Blocks lie along rows: their transpose is no tensor of blocks. */
+function blocksCannotTurn({ name, file, dtype }: StoredTensor): BaichuanError {
+  return new BaichuanError('internal-error', {
+    file,
+    where: name,
+    what: `A tensor of ${dtype} blocks has no transpose.`,
+    fix: 'Decode its rows first.',
+  });
 }
 
 /** Whether the elements lie one after the other, in row-major order. */
