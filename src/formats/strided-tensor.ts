@@ -5,6 +5,7 @@
  *  space; a slab is gathered in the order of the storage, so that the file is read forwards, in
  *  blocks of at most 4 MiB. The slab read last is kept, so reading a tensor from its beginning to
  *  its end, in pieces of any size, gathers each slab once. */
+import { BaichuanError } from '../errors.ts';
 import { elementCount } from '../tensor/tensor.ts';
 import { expectRange } from './byte-source.ts';
 import { type ElementType, STORED_TYPE_BYTES, type StoredTensor } from './checkpoint.ts';
