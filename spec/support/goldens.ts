@@ -65,9 +65,9 @@ export interface Runner {
 /** Loads a golden model into a kernel set, with an arena that catches the use of freed memory. */
 export async function runner(
   { config, weights }: Pick<Golden, 'config' | 'weights'>,
-  kernelSet = 'reference',
+  kernelSet: string | Kernels = 'reference',
 ): Promise<Runner> {
-  const kernels = KERNEL_SETS[kernelSet](config);
+  const kernels = typeof kernelSet === 'string' ? KERNEL_SETS[kernelSet](config) : kernelSet;
   const loaded = fillWeights(config, kernels, weights);
   const { numHiddenLayers: layers, numAttentionHeads: heads, headDim } = config;
   const kvCache = new KvCache(kernels, { layers, heads, headDim, contextLength: 4096 });

@@ -13,16 +13,29 @@ import { chooseSimd } from '../../src/kernels/wasm/simd.ts';
 const simd = chooseSimd();
 const module = new WebAssembly.Module(kernelsBinary({ simd, shared: false }));
 
+export interface WasmSetOptions {
+  readonly bankBytes?: number;
+  readonly contextLength?: number;
+  readonly cache?: 'f32' | 'int8';
+  /** Left free before everything else in each memory. */
+  readonly skippedBytes?: number;
+}
+
 /** Kernels in this thread, with arenas that catch the use of freed memory. */
-function wasmKernels(config: BaichuanConfig, bankBytes?: number): Kernels {
-  const plan = planMemory(config, { storedAs: () => ({ dtype: 'F32' }), bankBytes });
+export function wasmKernels(config: BaichuanConfig, options: WasmSetOptions = {}): Kernels {
+  const { cache = 'f32', skippedBytes, ...limits } = options;
+  const plan = planMemory(config, {
+    ...limits,
+    kvCache: cache,
+    storedAs: () => ({ dtype: 'F32' }),
+  });
   return createWasmKernels({
     module,
     shared: false,
-    banks: plan.banks,
+    banks: plan.banks.map((bank) => ({ ...bank, skippedBytes })),
     runner: createSingleRunner(controlOf(new ArrayBuffer(CONTROL_BYTES))),
     activations: 'exact',
-    cache: 'f32',
+    cache,
     debug: true,
   });
 }
@@ -37,5 +50,5 @@ function fewBytes(config: BaichuanConfig): number {
 export const KERNEL_SETS: Record<string, (config: BaichuanConfig) => Kernels> = {
   reference: () => createReferenceKernels({ debug: true }),
   wasm: (config) => wasmKernels(config),
-  'wasm in several banks': (config) => wasmKernels(config, fewBytes(config)),
+  'wasm in several banks': (config) => wasmKernels(config, { bankBytes: fewBytes(config) }),
 };
