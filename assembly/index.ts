@@ -7,3 +7,13 @@
 export const heapBase: usize = __heap_base;
 
 export { widenBf16, widenF16 } from './widen';
+export {
+  matmulInt4ChannelExact,
+  matmulInt4Exact,
+  matmulInt8ChannelExact,
+  matmulInt8Exact,
+} from './matmul-exact';
+export { matmulBf16, matmulF16, matmulF32 } from './matmul-float';
+export { matmulInt4, matmulInt4Channel } from './matmul-int4';
+export { matmulInt8, matmulInt8Channel } from './matmul-int8';
+export { quantizeActivations } from './quantize-activations';
