@@ -59,7 +59,8 @@ export function packIntegers(
       const g = Math.floor(k / GROUP);
       const i = k % GROUP;
       const group = block + (perRow ? 32 + groupBytes * g : (16 + groupBytes) * g + 16);
-      if (!perRow) view.setUint16(group - 16 + 2 * row, isMissing ? 0 : halfScales[o * G + g], true);
+      if (!perRow)
+        view.setUint16(group - 16 + 2 * row, isMissing ? 0 : halfScales[o * G + g], true);
       const value = isMissing || k >= inFeatures ? 0 : values[o * inFeatures + k];
       if (bits === 8) {
         view.setInt8(group + (i >> 2) * 32 + row * 4 + (i & 3), value);
