@@ -14,10 +14,10 @@
  *  At j the four bytes of a row hold elements 4j + i in the low and 16 + 4j + i in the high nibble,
  *  each as n = w + 8. Since Σ q·w = Σ q·n − 8 · Σ q, the sum starts at −8 · Σ q.
  *
- *  Lanes are rows, in two vectors (rows 0…3 and 4…7). Four activations, broadcast to all lanes, meet
- *  the four nibbles of each row in one instruction. Tiles are 8 rows × 4 tokens, then 8 × 1 for the
- *  remaining tokens; missing rows of the last block are computed and not stored. Elements past
- *  `inFeatures` are zeros in q. Error: none, the mirror gives the same bits. */
+ *  Lanes are rows, in two vectors (rows 0…3 and 4…7). Four activations, broadcast to all lanes,
+ *  meet the four nibbles of each row in one instruction. Tiles are 8 rows × 4 tokens, then 8 × 1
+ *  for the remaining tokens; missing rows of the last block are computed and not stored. Elements
+ *  past `inFeatures` are zeros in q. Error: none, the mirror gives the same bits. */
 
 import { float16Mask, float16Power, minusEight, nibbleMask } from './constants';
 import { dotAdd, even, highEven, highOdd, lowEven, lowOdd, odd } from './dot';

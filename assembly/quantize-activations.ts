@@ -1,9 +1,9 @@
 /** Activations as int8, in groups of 32: amax = max |x|, scale = amax / 127, q = x / scale.
  *
  *  Both quotients round to float32; q then rounds to the nearest integer, halves to even, and lies
- *  in −127…127. Where the scale is 0 (amax is 0, or below the float32 numbers times 127) all q are 0.
- *  NaN makes the scale NaN and its q 0; infinity makes the scale infinite and all q 0: products of
- *  the two are NaN either way, as they are without quantization. Σ q is stored for the int4 kernel.
+ *  in −127…127. Where the scale is 0 (amax is 0, or too small for float32 once divided) all q are
+ *  0. NaN makes the scale NaN, infinity makes it infinite, and all q 0: products of the two are NaN
+ *  either way, and so NaN is not hidden. Σ q is stored for the int4 kernel.
  *
  *      xPtr  | 32 float32 | 32 float32 | … |             one row per token
  *      qPtr  | 32 int8 | 32 int8 | … |                   scales, sums: one each per group
@@ -75,7 +75,7 @@ function quantizeGroup(qPtr: usize, scalePtr: usize, xPtr: usize): i32 {
   for (let offset: usize = 16; offset < 128; offset += 16) {
     most = i32x4.max_s(most, magnitude(v128.load(xPtr + offset)));
   }
-  most = i32x4.max_s(most, i8x16.shuffle(most, most, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  most = i32x4.max_s(most, v128.shuffle<i64>(most, most, 1, 0));
   const amax = max(i32x4.extract_lane(most, 0), i32x4.extract_lane(most, 1));
   const divisor = storeScale(scalePtr, amax);
 

@@ -101,7 +101,8 @@ function exportedSignatures({ tree }: Source): Map<string, string[]> {
       ({ kind }) => kind === ts.SyntaxKind.ExportKeyword,
     );
     if (!isExported) continue;
-    const names = statement.parameters.map((parameter) => parameter.name.getText(tree));
+    // A parameter that only the kernel needs is marked as unused in the mirror.
+    const names = statement.parameters.map(({ name }) => name.getText(tree).replace(/^_/, ''));
     signatures.set(statement.name.text, names);
   }
   return signatures;

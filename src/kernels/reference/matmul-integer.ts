@@ -1,9 +1,10 @@
-/** Quantized activations times a transposed quantized weight, in the arithmetic of the fast kernels:
+/** Quantized activations times a transposed quantized weight, in the arithmetic of the kernels:
  *
  *      y[t, o] = Σ_g float(Σᵢ q[t, 32g + i] · values[o, 32g + i]) · (wScale[o, g] · xScale[t, g])
  *
- *  The inner sum is an exact integer; products and outer sums round to float32, in ascending g. With
- *  one scale per row the products take xScale alone and the whole sum is multiplied by the scale. */
+ *  The inner sum is an exact integer; products and outer sums round to float32, in ascending g.
+ *  With one scale per row the products take xScale alone, and the whole sum is multiplied by the
+ *  scale of the row. */
 
 import { GROUP, groupsOf, type QuantizedWeight } from './quantized-weight.ts';
 

@@ -1,8 +1,8 @@
 /** Activations as int8, in groups of 32: amax = max |x|, scale = amax / 127, q = x / scale.
  *
  *  Both quotients round to float32; q then rounds to the nearest integer, halves to even, and lies
- *  in −127…127. Where the scale is 0 all q are 0. NaN makes the scale NaN and its q 0; infinity makes
- *  the scale infinite and all q 0. The mirror of assembly/quantize-activations.ts. */
+ *  in −127…127. Where the scale is 0 all q are 0. NaN makes the scale NaN, infinity makes it
+ *  infinite, and all q 0. The mirror of assembly/quantize-activations.ts. */
 
 import { GROUP, groupsOf } from './quantized-weight.ts';
 
@@ -26,10 +26,11 @@ export function quantizeActivations(
       let amax = 0;
       for (const value of group) amax = Math.max(amax, Math.abs(value)); // NaN stays
       const scale = Math.fround(amax / 127);
+      const divisor = scale === 0 ? 1 : scale;
 
       let sum = 0;
       for (let i = 0; i < GROUP; i++) {
-        const value = i < group.length ? integer(Math.fround(group[i] / (scale || 1))) : 0;
+        const value = i < group.length ? integer(Math.fround(group[i] / divisor)) : 0;
         q[(t * G + g) * GROUP + i] = value;
         sum += value;
       }

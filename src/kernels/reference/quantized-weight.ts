@@ -1,5 +1,5 @@
-/** A linear weight of small integers, unpacked: w[o, i] = values[o, i] · scale, the scale being that
- *  of the group of 32 elements that holds i, or of the whole row. */
+/** A linear weight of small integers, unpacked: w[o, i] = values[o, i] · scale, the scale being
+ *  that of the group of 32 elements that holds i, or of the whole row. */
 
 /** Elements of a group. */
 export const GROUP = 32;
