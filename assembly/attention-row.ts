@@ -14,7 +14,8 @@ import { maxLanes } from './softmax-row';
 const MASKED: f32 = -3.4028234663852886e38;
 
 /** x[s] = x[s] + slope · (s − t) for s < visible, −∞ after, over the 64 positions from `s` on.
- *  @param xPtr scores times scale (overwritten) @returns their maximum, NaN when there is one */
+ *  @param xPtr scores times scale (overwritten) @returns their maximum; NaN may be passed over,
+ *  since its exponential is NaN whatever the maximum */
 export function biasBlock(xPtr: usize, s: i32, visible: i32, slope: f32): f32 {
   const slopes = f32x4.splat(slope);
   const four = f32x4.splat(4);
@@ -26,7 +27,7 @@ export function biasBlock(xPtr: usize, s: i32, visible: i32, slope: f32): f32 {
     for (; xPtr < end; xPtr += 16) {
       const x = f32x4.add(v128.load(xPtr), f32x4.mul(slopes, distance));
       distance = f32x4.add(distance, four);
-      max = f32x4.max(max, x);
+      max = f32x4.pmax(max, x);
       v128.store(xPtr, x);
     }
   } else {
@@ -35,7 +36,7 @@ export function biasBlock(xPtr: usize, s: i32, visible: i32, slope: f32): f32 {
       const isSeen = f32x4.le(distance, f32x4.splat(0));
       const x = v128.bitselect(biased, f32x4.splat(-Infinity), isSeen);
       distance = f32x4.add(distance, four);
-      max = f32x4.max(max, x);
+      max = f32x4.pmax(max, x);
       v128.store(xPtr, x);
     }
   }
