@@ -2,6 +2,12 @@
 
 export { type BaichuanConfig, CONFIG_PRESETS, countParameters, parseConfig } from './config.ts';
 export {
+  checkEngineOptions,
+  type EngineChoice,
+  type EngineOptions,
+  type KernelsModule,
+} from './engine/engine-options.ts';
+export {
   complete,
   type GenerateOptions,
   generate,
@@ -26,8 +32,10 @@ export {
   openModel,
   openTokenizer,
 } from './engine/load.ts';
-export { type MemoryPlan, planMemory } from './engine/plan.ts';
+export { type MemoryPlan, type PlanOptions, planMemory } from './engine/plan.ts';
+export type { LoadProgress } from './engine/read-weights.ts';
 export { traceTensorsToWrite } from './engine/trace-file.ts';
+export { QUANTIZATIONS, type Quantization } from './engine/weight-formats.ts';
 export { BaichuanError, ERROR_CODES, type ErrorCode, EXIT_CODES, quote } from './errors.ts';
 export { type ByteSink, type ByteSource, blobSource, bufferSource } from './formats/byte-source.ts';
 export type { Checkpoint, StoredTensor, StoredType } from './formats/checkpoint.ts';

@@ -15,26 +15,30 @@ import {
   type GenerationConfig,
   parseGenerationConfig,
 } from '../generate/generation-config.ts';
-import { createReferenceKernels } from '../kernels/reference/index.ts';
-import { Arena } from '../tensor/arena.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../tokenizer/index.ts';
 import { throwIfAborted } from './abort.ts';
 import { EMBEDDED_MODEL } from './embedded.ts';
+import { checkEngineOptions, type EngineOptions } from './engine-options.ts';
 import { createLanguageModel, type LanguageModel } from './language-model.ts';
 import { asMemoryError } from './memory-error.ts';
-import { checkParameters, readWeights } from './parameters.ts';
+import { checkParameters } from './parameters.ts';
+import { type LoadProgress, readWeights } from './read-weights.ts';
+import { startEngine } from './start-engine.ts';
 
 /** A model's files: a path on Node, Deno and Bun, or a folder of the caller's own making. */
 export type ModelSource = string | URL | Folder;
 
-export interface LoadOptions {
-  /** Positions that a sequence may hold; by default the cache grows as it is used, to 2^20. */
+export interface LoadOptions extends EngineOptions {
+  /** Positions that a sequence may hold. By default memory is planned for the model's own context,
+   *  and the cache grows beyond, to 2^20 positions, while there is room. */
   readonly contextLength?: number | undefined;
   /** Refuse a model without tokenizer before its weights are read. */
   readonly needsTokenizer?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told what was accepted though it was odd, one sentence each. */
   readonly onNotice?: ((notice: string) => void) | undefined;
+  /** Told after every block of weights. */
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 /** A model's files, opened and checked, with nothing of the weights read. */
@@ -90,20 +94,33 @@ export async function load(
 ): Promise<LanguageModel> {
   const { contextLength = MAX_CONTEXT_LENGTH, onNotice = () => {}, signal } = options;
   checkContextLength(contextLength);
+  checkEngineOptions(options);
   throwIfAborted(signal);
   const { config, checkpoint, ...opened } = await openModel(source, onNotice);
   try {
     const early = options.needsTokenizer === true ? await opened.loadTokenizer() : undefined;
-    const arena = new Arena();
-    const kernels = createReferenceKernels(arena);
-    const weights = await readWeights({ config, checkpoint }, kernels, { signal, onNotice });
-    return createLanguageModel({
-      ...opened,
-      loadTokenizer: async () => early ?? opened.loadTokenizer(),
-      machine: { config, kernels, arena },
-      weights,
+    const started = await startEngine({
+      config,
       contextLength,
+      plannedLength: options.contextLength ?? config.modelMaxLength,
+      storedAs: (name) => checkpoint.tensors.get(name) ?? { dtype: 'F32' },
+      options,
+      onNotice,
     });
+    try {
+      const reading = { signal, onNotice, onProgress: options.onProgress };
+      await readWeights({ config, checkpoint }, started.engine, reading);
+      return createLanguageModel({
+        ...opened,
+        ...started,
+        config,
+        loadTokenizer: async () => early ?? opened.loadTokenizer(),
+        contextLength,
+      });
+    } catch (error) {
+      await started.engine.dispose();
+      throw error;
+    }
   } catch (error) {
     throw asMemoryError(error, 'the weights of this model');
   } finally {

@@ -11,21 +11,6 @@
 
 import { BLOCK_POSITIONS } from '../kernels.ts';
 
-export type KeyValueType = 'f32' | 'int8';
-
-/** Bytes of one block of one layer. */
-export function keyValueBlockBytes(type: KeyValueType, H: number, D: number): number {
-  if (type === 'f32') return 2 * 4 * H * BLOCK_POSITIONS * D;
-  return 2 * H * BLOCK_POSITIONS * (paddedHeadDim(D) + 4);
-}
-
-/** Bytes of scratch for each head of a call of attention: an upper bound for both types.
- *  @param positions that the last query of the call sees */
-export function attentionScratchBytes(D: number, positions: number): number {
-  const rows = 4 * 4 * BLOCK_POSITIONS * Math.ceil(positions / BLOCK_POSITIONS);
-  return 16 + 16 * paddedHeadDim(D) + 256 + rows;
-}
-
 /** D rounded up to a multiple of 4: the channels that an int8 block has room for. */
 export function paddedHeadDim(D: number): number {
   return 4 * Math.ceil(D / 4);
