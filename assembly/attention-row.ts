@@ -43,7 +43,8 @@ export function biasBlock(xPtr: usize, s: i32, visible: i32, slope: f32): f32 {
   return maxLanes(max);
 }
 
-/** The published scores of the 64 positions from `s` on: x[s] + slope · s, or the smallest float32.
+/** The published scores of the 64 positions from `s` on: x[s] + slope · s. Behind the last one that
+ *  the query sees, all others get the smallest float32.
  *  @param scoresPtr of one query `[S]` (overwritten in those positions)
  *  @param xPtr of those 64 positions, scores times scale */
 export function observeScores(
@@ -54,7 +55,7 @@ export function observeScores(
   S: i32,
   slope: f32,
 ): void {
-  for (const end = min(S, s + 64); s < end; s++) {
+  for (const end = s + 64 < visible ? s + 64 : S; s < end; s++) {
     const x = s < visible ? load<f32>(xPtr) + slope * <f32>s : MASKED;
     store<f32>(scoresPtr + (<usize>s << 2), x);
     xPtr += 4;
