@@ -15,17 +15,6 @@ export function loadSome(xPtr: usize, count: isize): v128 {
   return x;
 }
 
-/** Whether a lane of eight vectors is NaN. */
-export function isAnyNaN(
-  w0: v128, w1: v128, w2: v128, w3: v128,
-  w4: v128, w5: v128, w6: v128, w7: v128,
-): bool {
-  // NaN + x is NaN; infinities do not come here.
-  const low = f32x4.add(f32x4.add(w0, w1), f32x4.add(w2, w3));
-  const sum = f32x4.add(low, f32x4.add(f32x4.add(w4, w5), f32x4.add(w6, w7)));
-  return v128.any_true(f32x4.ne(sum, sum));
-}
-
 /** Sixteen int32 within −128 … 127 as bytes, in order. */
 @inline
 export function packQuads(q0: v128, q1: v128, q2: v128, q3: v128): v128 {

@@ -5,12 +5,12 @@
  *  to a fixed number (its divisor), rounds, and gains (Σwq)² / Σqq; the scale of the greatest gain
  *  is rounded to float16, and the weights are rounded anew with what the file will hold.
  *
- *  Divisors of 4 bits: −8 uses the whole range −8 … 7 (as Q4_0 does), −8.5 clips a little, −7.25
- *  and 7 let the other side of the range wait. 8 bits: 127 to 124, one of which falls best on the
- *  group. What this is worth, bench/quantization.bench.ts prints.
+ *  Divisors of 4 bits: −8 uses the whole range −8 … 7 (as Q4_0 does), −8.49 clips a little, −7.25
+ *  suits groups that reach as far on the other side. 8 bits: 127 to 125, one of which falls best on
+ *  the group. What this is worth, bench/quantization.bench.ts prints.
  *
- *  Arithmetic is float32, one rounding an operation, sums in four lanes (element i in lane i mod 4)
- *  that are added as (0 + 2) + (1 + 3): the mirror of assembly/quantize-group.ts, bit for bit.
+ *  Arithmetic is float32, one rounding an operation, sums in ascending order: the mirror of
+ *  assembly/group-scales.ts and assembly/quantize-group.ts, bit for bit.
  *
  *  A group of zeros, or of magnitudes whose scale is no float16 above 0, has the scale 0. A group
  *  that holds NaN or an infinity has the scale NaN, so it stays not a number. A scale past the
@@ -38,9 +38,14 @@ const INT8: Rounding = {
   type: 'int8',
   least: -127,
   greatest: 127,
-  divisors: [127, 126, 125, 124],
+  divisors: [127, 126, 125],
 };
-const INT4: Rounding = { type: 'int4', least: -8, greatest: 7, divisors: [-8, -8.5, -7.25, 7] };
+const INT4: Rounding = {
+  type: 'int4',
+  least: -8,
+  greatest: 7,
+  divisors: [-8, fround(-8.49), -7.25],
+};
 
 /** Eight bits a weight, in −127 … 127, with a scale of 0 or more.
  *  @param weights `[out, in]` @param shape `[out, in]` */
@@ -106,14 +111,13 @@ function groupScale(group: Float32Array, rounding: Rounding): number {
 
 /** Σwq and Σqq over a group, w · inverse being rounded to q. */
 function sums(group: Float32Array, inverse: number, rounding: Rounding) {
-  const lanes = new Float32Array(4);
-  let qq = 0;
-  for (let i = 0; i < GROUP_SIZE; i++) {
-    const q = round(group[i], inverse, rounding);
-    lanes[i % 4] += fround(group[i] * q);
+  let [wq, qq] = [0, 0];
+  for (const weight of group) {
+    const q = round(weight, inverse, rounding);
+    wq = fround(wq + fround(weight * q));
     qq += q * q; // integers under 2²⁴: exact
   }
-  return { wq: fround(fround(lanes[0] + lanes[2]) + fround(lanes[1] + lanes[3])), qq };
+  return { wq, qq };
 }
 
 function round(weight: number, inverse: number, { least, greatest }: Rounding): number {
