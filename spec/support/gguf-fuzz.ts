@@ -7,6 +7,10 @@ import { bufferSource } from '../../src/formats/byte-source.ts';
 import { openGguf } from '../../src/formats/gguf/open.ts';
 import { tokenizerFromPieces } from '../../src/tokenizer/index.ts';
 import { ggufFile, type RawGguf, smallPairs, smallTensors, u64 } from './gguf-files.ts';
+import { joinBytes } from './model-files.ts';
+
+const PAIRS = smallPairs();
+const TENSORS = smallTensors();
 
 /** Numbers at which readers break. */
 const EDGES = [
@@ -64,7 +68,7 @@ function editStructure(file: RawGguf, { kind, at, edge, byte }: Edit): void {
 function editBytes(bytes: Uint8Array, { kind, at, byte }: Edit): Uint8Array {
   const place = bytes.length === 0 ? 0 : at % bytes.length;
   if (kind === 'cut') return bytes.slice(0, place);
-  if (kind === 'extend') return Uint8Array.from([...bytes, ...new Uint8Array(byte).fill(at)]);
+  if (kind === 'extend') return joinBytes(bytes, new Uint8Array(byte).fill(at));
   if (kind !== 'bit' && kind !== 'byte') return bytes;
   const changed = Uint8Array.from(bytes);
   changed[place] = kind === 'bit' ? changed[place] ^ (1 << (byte % 8)) : byte;
@@ -76,8 +80,8 @@ export const damagedGguf: fc.Arbitrary<Uint8Array> = fc
   .array(edit, { minLength: 1, maxLength: 3 })
   .map((edits) => {
     const file: RawGguf = {
-      pairs: smallPairs().map((pair) => ({ ...pair })),
-      tensors: smallTensors().map((tensor) => ({ ...tensor, axes: [...tensor.axes] })),
+      pairs: PAIRS.map((pair) => ({ ...pair })),
+      tensors: TENSORS.map((tensor) => ({ ...tensor, axes: [...tensor.axes] })),
     };
     for (const one of edits)
       if (file.pairs.length > 0 && file.tensors.length > 0) {
