@@ -72,7 +72,8 @@ export function observeProbs(
   sum: f32,
 ): void {
   for (let s: i32 = 0; s < S; s++) {
-    store<f32>(probsPtr + (<usize>s << 2), s < visible ? load<f32>(xPtr + (<usize>s << 2)) / sum : 0);
+    const i = <usize>s << 2;
+    store<f32>(probsPtr + i, s < visible ? load<f32>(xPtr + i) / sum : 0);
   }
 }
 

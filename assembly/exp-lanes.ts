@@ -1,5 +1,5 @@
-/** The exponential function of four float32 lanes, step by step src/math/exp32.ts: the same bits for
- *  every pattern.
+/** The exponential function of four float32 lanes, step by step src/math/exp32.ts: the same bits
+ *  for every pattern.
  *
  *      eˣ = 2ⁿ · eʳ,  n = round(x / ln 2),  r = x − n · ln 2
  *

@@ -1,7 +1,7 @@
 /** Weighted int8 values of one block: y[i] = y[i] + float32(Σ_s w[s] · v[s, i]) · scale, the sum an
  *  integer.
  *
- *      values of one head   | 16 quads of [16 channels][4 positions] | 16 quads of the next 16 | … |
+ *      values of one head   | 16 quads of [16 channels][4 positions] | 16 of the next 16 | … |
  *
  *  The last group is as wide as the rest of B, which is D rounded up to a multiple of 4.
  *
@@ -13,8 +13,8 @@
  *
  *  One 16-byte load holds four positions of four channels, which are the lanes of the sums.
  *  - Relaxed build: w = 128 · high + low, two dot products with bytes of 0…127.
- *  - Baseline build: values and weights of 16 bits, a lane for every two positions; the two lanes of
- *    a channel are added at the end.
+ *  - Baseline build: values and weights of 16 bits, a lane for every two positions; the two lanes
+ *    of a channel are added at the end.
  *  Both give the same integers. */
 
 import { greatestLane } from './int8-row';
@@ -58,8 +58,8 @@ export function writeWeights(weightsPtr: usize, xPtr: usize, scalesPtr: usize): 
   return isNothing ? 0 : greatest / 16383;
 }
 
-/** |e · scale|, and 0 where e is 0, whatever stands in the place of the scale. The sign, that of NaN
- *  only, is taken off so that NaN is the greatest as an integer. */
+/** |e · scale|, and 0 where e is 0, whatever stands in the place of the scale. Only NaN has a sign
+ *  to be taken off; so it is the greatest as an integer. */
 @inline
 function weightLanes(xPtr: usize, scalesPtr: usize): v128 {
   const x = v128.load(xPtr);
@@ -75,7 +75,8 @@ function integerLanes(xPtr: usize, scalesPtr: usize, inverses: v128): v128 {
 }
 
 /** One query, 16 channels at a time, then 4.
- *  @param yPtr `[D]` (overwritten) @param valuesPtr `[B/16][16][16][4]` @param quads to be summed */
+ *  @param yPtr `[D]` (overwritten) @param valuesPtr `[B/16][16][16][4]`
+ *  @param quads to be summed */
 export function weighOneInt8(
   yPtr: usize,
   weightsPtr: usize,

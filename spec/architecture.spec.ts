@@ -173,7 +173,8 @@ spec('error: a kernel that parts from its mirror is found', () => {
   const swapped = mirror('export function widen(x: X, y: X) {}');
   const renamed = mirror('export function widens(y: X, x: X) {}');
   const specsOfIt = ['spec/kernels/widen.spec.ts'];
-  const scratch = parse(kernel.path, `export function widen(yPtr, xPtr, scratchPtr, scratchStride) {}`);
+  const text = 'export function widen(yPtr, xPtr, scratchPtr, scratchStride) {}';
+  const scratch = parse(kernel.path, text);
   for (const good of [kernel, scratch]) {
     assert.equal(unpairedKernels([good], [same], specsOfIt), []);
   }

@@ -11,7 +11,7 @@ import {
   attentionInputs,
   runAttention,
 } from '../support/attention-cases.ts';
-import { addAttentionLaws } from '../support/attention-laws.ts';
+import { addAttentionLaws, addVisibilityLaws } from '../support/attention-laws.ts';
 import { type KernelMemory, kernelMemories } from '../support/kernel-memory.ts';
 
 const spec = suite('attention-f32');
@@ -92,6 +92,7 @@ for (const [build, memory] of Object.entries(memories)) {
   });
 
   addAttentionLaws(spec, 'f32', build, memory, memories.debug);
+  addVisibilityLaws(spec, 'f32', build, memory);
 }
 
 spec.run();

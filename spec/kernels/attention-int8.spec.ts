@@ -13,7 +13,7 @@ import {
   attentionInputs,
   runAttention,
 } from '../support/attention-cases.ts';
-import { addAttentionLaws } from '../support/attention-laws.ts';
+import { addAttentionLaws, addVisibilityLaws } from '../support/attention-laws.ts';
 import { expectSame, type KernelMemory, kernelMemories } from '../support/kernel-memory.ts';
 
 const spec = suite('attention-int8');
@@ -138,6 +138,7 @@ for (const [build, memory] of Object.entries(memories)) {
   });
 
   addAttentionLaws(spec, 'int8', build, memory, memories.debug);
+  addVisibilityLaws(spec, 'int8', build, memory);
 }
 
 spec.run();

@@ -1,4 +1,4 @@
-/** The exponential of four lanes against src/math/exp32.ts, whose accuracy has a spec of its own. */
+/** The exponential of lanes against src/math/exp32.ts, whose accuracy has a spec of its own. */
 
 import { suite } from 'uvu';
 import { exp } from '../../src/kernels/reference/exp.ts';

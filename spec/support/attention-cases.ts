@@ -46,7 +46,9 @@ export function attentionInputs(shape: AttentionCase): AttentionInputs {
   const { H, D, position, count, magnitude = 1 } = shape;
   const length = (position + count) * H * D;
   const [query, keys, values] = [3 * magnitude, magnitude, 1];
-  const q = randomSource(100 * D + 1).signed(length, query).slice(position * H * D);
+  const q = randomSource(100 * D + 1)
+    .signed(length, query)
+    .slice(position * H * D);
   const k = randomSource(100 * D + 2).signed(length, keys);
   return { q, k, v: randomSource(100 * D + 3).signed(length, values) };
 }

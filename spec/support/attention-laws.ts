@@ -1,5 +1,5 @@
-/** The laws that attention obeys over every kind of cache, in every build: a query has the same bits
- *  whatever is computed beside it, and what it does not see does not exist for it. */
+/** The laws that attention obeys over every kind of cache, in every build: a query has the same
+ *  bits whatever is computed beside it, and what it does not see does not exist for it. */
 
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -67,6 +67,18 @@ export function addAttentionLaws(
       expectSame(run({ ...shape, count }, undefined, { heads: [2, 2] }).y, none, 'no head');
     }
   });
+}
+
+/** Adds the laws about what a query does not see, for one kind of cache and one build. */
+export function addVisibilityLaws(
+  spec: Test,
+  format: CacheFormat,
+  build: string,
+  memory: KernelMemory,
+): void {
+  const name = `law: ${build} ${format}`;
+  const run = (shape: AttentionCase, inputs = attentionInputs(shape), options = {}) =>
+    runAttention(memory, format, shape, inputs, options);
 
   spec(`${name} does not see later positions, NaN or not`, () => {
     for (const shape of SHAPES) {

@@ -1,5 +1,5 @@
-/** Writes keys and values `[T, H, D]` of new tokens into blocks of 64 positions, token t at position
- *  `position` + t; key-value-layout.ts has the layout.
+/** Writes keys and values `[T, H, D]` of new tokens into blocks of 64 positions, token t at
+ *  position `position` + t; key-value-layout.ts has the layout.
  *
  *  float32 is moved. int8 has one scale per head and position:
  *
@@ -8,6 +8,7 @@
  *  each step rounded to float32. Rows with max|x| < 2⁻¹⁰⁰ become 0 with scale 0; NaN and infinities
  *  become 0 with a scale of NaN or infinity. */
 
+import { BLOCK_POSITIONS } from '../kernels.ts';
 import {
   keyIndexF32,
   keyIndexInt8,
@@ -16,12 +17,12 @@ import {
   valueIndexF32,
   valueIndexInt8,
 } from './key-value-layout.ts';
-import { BLOCK_POSITIONS } from '../kernels.ts';
 
 const LEAST = 2 ** -100;
 
 /** Tokens `rowStart` to `rowEnd`.
- *  @param table blocks, oldest first (overwritten in those positions) @param key,value `[T, H, D]` */
+ *  @param table blocks, oldest first (overwritten in those positions)
+ *  @param key,value `[T, H, D]` */
 export function appendKeyValueF32(
   table: readonly Float32Array[],
   key: Float32Array,
@@ -45,7 +46,8 @@ export function appendKeyValueF32(
 }
 
 /** Tokens `rowStart` to `rowEnd`.
- *  @param table blocks, oldest first (overwritten in those positions) @param key,value `[T, H, D]` */
+ *  @param table blocks, oldest first (overwritten in those positions)
+ *  @param key,value `[T, H, D]` */
 export function appendKeyValueInt8(
   table: readonly Int8Array[],
   key: Float32Array,

@@ -1,13 +1,13 @@
 /** Attention over the float32 blocks of the WebAssembly kernels: attention.ts, with keys and values
  *  found where key-value-layout.ts puts them. */
 
-import { keyIndexF32, valueIndexF32 } from './key-value-layout.ts';
 import { BLOCK_POSITIONS } from '../kernels.ts';
 import { attention } from './attention.ts';
+import { keyIndexF32, valueIndexF32 } from './key-value-layout.ts';
 
 /** Heads `headStart` to `headEnd`.
- *  @param y `[T, H, D]` (overwritten in those heads) @param q `[T, H, D]` @param table blocks, oldest
- *  first @param slopes `[H]`, or null for no bias
+ *  @param y `[T, H, D]` (overwritten in those heads) @param q `[T, H, D]`
+ *  @param table blocks, oldest first @param slopes `[H]`, or null for no bias
  *  @param scores,probs `[H, T, S]` (overwritten in those heads), or null */
 export function attentionF32(
   y: Float32Array,

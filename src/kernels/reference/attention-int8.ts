@@ -10,9 +10,9 @@
  *  formula over the dequantized cache is bounded by the steps of the two quantizations. */
 
 import { exp32 } from '../../math/index.ts';
-import { keyIndexInt8, scalesOffsetInt8, valueIndexInt8 } from './key-value-layout.ts';
 import { BLOCK_POSITIONS, MASKED_SCORE } from '../kernels.ts';
 import { quantizeRow } from './append-key-value.ts';
+import { keyIndexInt8, scalesOffsetInt8, valueIndexInt8 } from './key-value-layout.ts';
 
 const fround = Math.fround;
 
@@ -22,8 +22,8 @@ const GREATEST_WEIGHT = 16383;
 const LEAST_WEIGHT = 2 ** -112;
 
 /** Heads `headStart` to `headEnd`.
- *  @param y `[T, H, D]` (overwritten in those heads) @param q `[T, H, D]` @param table blocks, oldest
- *  first @param slopes `[H]`, or null for no bias
+ *  @param y `[T, H, D]` (overwritten in those heads) @param q `[T, H, D]`
+ *  @param table blocks, oldest first @param slopes `[H]`, or null for no bias
  *  @param scores,probs `[H, T, S]` (overwritten in those heads), or null */
 export function attentionInt8(
   y: Float32Array,

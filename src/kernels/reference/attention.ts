@@ -4,9 +4,9 @@
  *      prob[t, s]  = e^(score − max) / Σ e^(score − max)
  *      y[t]        = Σ_s prob[t, s] · v[s]
  *
- *  The ALiBi bias is slope · key index, as published: softmax makes it equal to the distance form of
- *  the paper ("Train Short, Test Long", Press et al. 2021), raw scores it does not. Rotary models
- *  have no bias. Everything runs in float64 and rounds once, at the store: the bias of a far key,
+ *  The ALiBi bias is slope · key index, as published: softmax makes it equal to the distance form
+ *  of the paper ("Train Short, Test Long", Press et al. 2021), raw scores it does not. Rotary
+ *  models have no bias. Everything runs in float64 and rounds once, at the store: the bias of a far key,
  *  exact there, is too large for the last bits of a float32 (2⁻¹³ at position 4095), and its
  *  rounding would reach the probabilities.
  *  Channels and positions are summed in ascending order, one query at a time, so the other queries

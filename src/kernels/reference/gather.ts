@@ -7,7 +7,8 @@ import { widenBf16, widenF16 } from './widen.ts';
 const GROUP = 32;
 const GROUP_BYTES = 34;
 
-/** @param y `[R, C]` (overwritten in those rows) @param table `[V, C]` @param ids `[R]` */
+/** Rows of a float32 table.
+ *  @param y `[R, C]` (overwritten in those rows) @param table `[V, C]` @param ids `[R]` */
 export function gatherF32(
   y: Float32Array,
   table: Float32Array,
@@ -21,7 +22,8 @@ export function gatherF32(
   }
 }
 
-/** @param y `[R, C]` (overwritten in those rows) @param table `[V, C]` @param ids `[R]` */
+/** Rows of a bfloat16 table.
+ *  @param y `[R, C]` (overwritten in those rows) @param table `[V, C]` @param ids `[R]` */
 export function gatherBf16(
   y: Float32Array,
   table: Uint16Array,
@@ -35,7 +37,8 @@ export function gatherBf16(
   }
 }
 
-/** @param y `[R, C]` (overwritten in those rows) @param table `[V, C]` @param ids `[R]` */
+/** Rows of a binary16 table.
+ *  @param y `[R, C]` (overwritten in those rows) @param table `[V, C]` @param ids `[R]` */
 export function gatherF16(
   y: Float32Array,
   table: Uint16Array,
@@ -49,7 +52,8 @@ export function gatherF16(
   }
 }
 
-/** @param y `[R, C]` (overwritten in those rows) @param table `[V]` rows of groups
+/** Rows of a table of int8 groups.
+ *  @param y `[R, C]` (overwritten in those rows) @param table `[V]` rows of groups
  *  @param ids `[R]` */
 export function gatherInt8(
   y: Float32Array,

@@ -14,7 +14,7 @@ export function softmax(
 ): void {
   for (let t = rowStart; t < rowEnd; t++) {
     const row = Float64Array.from(x.subarray(t * C, (t + 1) * C));
-    const max = row.reduce((greatest, value) => Math.max(greatest, value), Number.NEGATIVE_INFINITY);
+    const max = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
     const weights = row.map((value) => exp(value - max));
     const sum = weights.reduce((total, weight) => total + weight, 0);
     y.set(
