@@ -30,7 +30,17 @@ export { type MemoryPlan, planMemory } from './engine/plan.ts';
 export { traceTensorsToWrite } from './engine/trace-file.ts';
 export { BaichuanError, ERROR_CODES, type ErrorCode, EXIT_CODES, quote } from './errors.ts';
 export { type ByteSink, type ByteSource, blobSource, bufferSource } from './formats/byte-source.ts';
-export type { Checkpoint, StoredTensor, StoredType } from './formats/checkpoint.ts';
+export type {
+  BlockType,
+  Checkpoint,
+  ElementType,
+  StoredTensor,
+  StoredType,
+} from './formats/checkpoint.ts';
+export type { GgufVocabulary, ModelSizes } from './formats/gguf/baichuan-metadata.ts';
+export { exportGguf, type GgufExportOptions, type GgufModel } from './formats/gguf/export.ts';
+export type { WritableType } from './formats/gguf/ggml-types.ts';
+export { type Spellings, spellingsOf } from './formats/gguf/spellings.ts';
 export {
   type Folder,
   type HuggingFaceFolder,

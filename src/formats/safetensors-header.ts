@@ -13,12 +13,12 @@ import {
   takeValue,
   unexpected,
 } from '../json-fields.ts';
-import { STORED_TYPE_BYTES, type StoredType } from './checkpoint.ts';
+import { type ElementType, STORED_TYPE_BYTES } from './checkpoint.ts';
 
 /** One tensor of the header. */
 export interface TensorEntry {
   readonly name: string;
-  readonly dtype: StoredType;
+  readonly dtype: ElementType;
   readonly shape: readonly number[];
   /** Its range, in bytes from the end of the header; `end` is the first byte after it. */
   readonly begin: number;
@@ -127,7 +127,7 @@ function takeEntry(name: string, fields: JsonFields): TensorEntry {
   return { name, dtype, shape, begin, end };
 }
 
-function takeDtype(fields: JsonFields): StoredType {
+function takeDtype(fields: JsonFields): ElementType {
   const name = takeString(fields, 'dtype');
   if (isStoredType(name)) return name;
   const supported = Object.keys(STORED_TYPE_BYTES).join(', ');
@@ -144,7 +144,7 @@ function takeDtype(fields: JsonFields): StoredType {
   );
 }
 
-function isStoredType(name: string): name is StoredType {
+function isStoredType(name: string): name is ElementType {
   return Object.hasOwn(STORED_TYPE_BYTES, name);
 }
 
@@ -212,7 +212,7 @@ function takeOffsets(fields: JsonFields): [number, number] {
 
 function expectSize(
   fields: JsonFields,
-  dtype: StoredType,
+  dtype: ElementType,
   shape: readonly number[],
   byteLength: number,
 ): void {
