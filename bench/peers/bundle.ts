@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { CACHE } from './install.ts';
 
 /** The root of the repository. */
@@ -31,10 +31,10 @@ export async function bundleChild(name: string): Promise<string> {
  *  @param name of a file in bench/peers */
 export async function bundlePage(name: string): Promise<string> {
   const result = await build({ ...options(name, '/dist/index.js'), write: false });
-  return result.outputFiles[0].text;
+  return result.outputFiles?.[0].text ?? '';
 }
 
-function options(name: string, library: string) {
+function options(name: string, library: string): BuildOptions {
   return {
     entryPoints: [path.join(import.meta.dirname, name)],
     bundle: true,
@@ -42,7 +42,7 @@ function options(name: string, library: string) {
     target: 'es2022',
     logLevel: 'error',
     plugins: [libraryOutside(library)],
-  } as const;
+  };
 }
 
 function libraryOutside(library: string): Plugin {

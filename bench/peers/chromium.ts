@@ -11,6 +11,9 @@ import type { PageRequest } from './page.ts';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
+/** The page is there sooner. */
+const START_MS = 60_000;
+
 /** No answer of the page takes longer. */
 const LIMIT_MS = 600_000;
 
@@ -34,6 +37,13 @@ const TYPES: Readonly<Record<string, string>> = {
   '.mjs': 'text/javascript',
   '.wasm': 'application/wasm',
 };
+
+/** A page whose script says when it could not begin. */
+const HTML = `<!doctype html><meta charset="utf-8"><script type="module">
+  import('/page.js').catch((error) => {
+    fetch('/next', { method: 'POST', body: JSON.stringify({ error: String(error.stack) }) });
+  });
+</script>`;
 
 /** Where a page finds files of this machine. */
 const ROOTS: Readonly<Record<string, string>> = {
@@ -134,16 +144,17 @@ class PageLine {
     this.version = new Promise((resolve, reject) => {
       this.meet = resolve;
       this.reject = reject;
+      setTimeout(() => reject(new Error('the page did not begin')), START_MS).unref();
     });
   }
 
   /** The page asks for work. @param body its last result */
   next(body: string, request: IncomingMessage, response: ServerResponse): void {
     this.waiting = response;
-    this.meet(/Chrome\/[\d.]+/.exec(request.headers['user-agent'] ?? '')?.[0] ?? 'Chromium');
     const reply: { result?: unknown; error?: string } | null = JSON.parse(body);
     if (reply?.error !== undefined) this.reject(new Error(reply.error));
     else if (reply !== null) this.resolve(reply.result);
+    else this.meet(/Chrome\/[\d.]+/.exec(request.headers['user-agent'] ?? '')?.[0] ?? 'Chromium');
   }
 
   ask(request: PageRequest): Promise<unknown> {
@@ -187,9 +198,8 @@ async function respond(
   }
   const send = (type: string, body: string | Buffer) =>
     response.writeHead(200, { ...HEADERS, 'content-type': type }).end(body);
-  if (pathname === '/') {
-    send('text/html', '<!doctype html><meta charset="utf-8"><script type="module" src="/page.js">');
-  } else if (pathname === '/page.js') send('text/javascript', script);
+  if (pathname === '/') send('text/html', HTML);
+  else if (pathname === '/page.js') send('text/javascript', script);
   else if (pathname === '/model.gguf') {
     const { size } = statSync(model);
     response.writeHead(200, { ...HEADERS, 'content-length': size });

@@ -46,8 +46,22 @@ export function tokenIds(count: number, vocabulary: number): number[] {
   });
 }
 
-/** Pearson's correlation of two rows of logits. Of unrelated models it is 0 ± 1/√V. */
-export function correlation(a: readonly number[], b: readonly number[]): number {
+/** Of unrelated models the correlation of V logits is 0 ± 1/√V; what 4 bits do leaves far more. */
+const LEAST_CORRELATION = 0.5;
+
+/** Sees that two contestants compute the same model.
+ *  @returns the correlation of their logits at the end of the prompt
+ *  @throws Error when they do not */
+export async function expectSameModel(a: Contestant, b: Contestant, task: Task): Promise<number> {
+  const once = { ...task, continuation: [] };
+  const [x, y] = [await a.round(once, true), await b.round(once, true)];
+  const found = correlation(x.logits ?? [], y.logits ?? []);
+  if (found >= LEAST_CORRELATION) return found;
+  throw new Error(`${a.label} and ${b.label} compute different models: correlation ${found}`);
+}
+
+/** Pearson's correlation of two rows of logits. */
+function correlation(a: readonly number[], b: readonly number[]): number {
   const centred = (values: readonly number[]) => {
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     return values.map((value) => value - mean);

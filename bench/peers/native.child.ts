@@ -48,7 +48,7 @@ serveContestant(async (options: Options): Promise<Contestant> => {
   const context = await model.createContext({ contextSize: contextLength, sequences: 1, threads });
   const sequence = context.getSequence();
   return {
-    label: `llama.cpp ${llama.llamaCppRelease.release} native, ${threads} thread(s)`,
+    label: `node-llama-cpp (llama.cpp ${llama.llamaCppRelease.release}), ${threads} thread`,
     round: (task, wantsLogits) => round(sequence, task, wantsLogits),
     close: async () => {
       await context.dispose();

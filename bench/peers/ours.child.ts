@@ -1,6 +1,6 @@
 /** This project in a process of its own. */
 
-import { createSyntheticModel, type ModelSizes } from '../support/synthetic-model.ts';
+import { createSyntheticModel, type SyntheticSizes } from '../support/synthetic-model.ts';
 import { serveContestant } from './child.ts';
 import type { OurOptions } from './contest.ts';
 import { loadOurs } from './our-model.ts';
@@ -8,7 +8,7 @@ import { loadOurs } from './our-model.ts';
 /** The model: by path, made up while it is read, or else the embedded one. */
 interface Options {
   readonly path?: string;
-  readonly sizes?: ModelSizes;
+  readonly sizes?: SyntheticSizes;
   readonly load: OurOptions;
 }
 

@@ -1,13 +1,17 @@
 /** The contestants that run in a page: this project and both generations of wllama, each with one
  *  thread. The page asks its server what to do next and posts what came of it. */
 
-import { createSyntheticModel, type ModelSizes } from '../support/synthetic-model.ts';
+import {
+  createSyntheticModel,
+  pieceText,
+  type SyntheticSizes,
+} from '../support/synthetic-model.ts';
 import type { Contestant, OurOptions, Outcome, Task } from './contest.ts';
 import { loadOurs } from './our-model.ts';
 
 /** What the server asks for, one at a time. */
 export type PageRequest =
-  | { readonly type: 'load'; readonly name: 'ours'; sizes: ModelSizes; options: OurOptions }
+  | { readonly type: 'load'; readonly name: 'ours'; sizes: SyntheticSizes; options: OurOptions }
   | { readonly type: 'load'; readonly name: 'wllama-2' | 'wllama-3'; contextLength: number }
   | { readonly type: 'round'; readonly name: string; task: Task; wantsLogits: boolean }
   | { readonly type: 'close'; readonly name: string };
@@ -54,7 +58,7 @@ async function main(): Promise<void> {
     const request: PageRequest = await (await fetch('/next', init)).json();
     body = await answer(request).then(
       (result) => ({ result: result ?? null }),
-      (error) => ({ error: String(error?.stack ?? error) }),
+      (error) => ({ error: [...words, error?.stack ?? error].join('\n') }),
     );
   }
 }
@@ -79,8 +83,13 @@ function load(request: PageRequest & { type: 'load' }): Promise<Contestant> {
   return request.name === 'wllama-2' ? loadWllama2(request) : loadWllama3(request);
 }
 
-/** The one-thread build is chosen by the number of threads; messages of llama.cpp are dropped. */
-const QUIET = { suppressNativeLog: true };
+/** The last words of llama.cpp, for errors. */
+const words: string[] = [];
+const hear = (...parts: unknown[]) => {
+  words.push(parts.join(' '));
+  words.splice(0, words.length - 20);
+};
+const LOGGER = { logger: { debug: hear, log: hear, warn: hear, error: hear } };
 
 async function modelBlob(): Promise<Blob> {
   const response = await fetch('/model.gguf');
@@ -90,8 +99,9 @@ async function modelBlob(): Promise<Blob> {
 async function loadWllama2({ contextLength }: { contextLength: number }): Promise<Contestant> {
   const folder = '/peers/wllama-2/esm';
   const { Wllama }: WllamaModule<Wllama2> = await import(`${folder}/index.js`);
+  // The build for one thread is the only one it is given.
   const paths = { 'single-thread/wllama.wasm': `${folder}/single-thread/wllama.wasm` };
-  const wllama = new Wllama(paths, QUIET);
+  const wllama = new Wllama(paths, LOGGER);
   await wllama.loadModel([await modelBlob()], { n_ctx: contextLength, n_threads: 1 });
   return {
     label: `wllama 2 (llama.cpp ${Wllama.getLibllamaVersion()}), ${threadsOf(wllama)}`,
@@ -126,7 +136,7 @@ async function logitsOf(wllama: Wllama2): Promise<number[]> {
 async function loadWllama3({ contextLength }: { contextLength: number }): Promise<Contestant> {
   const folder = '/peers/wllama-3/esm';
   const { Wllama }: WllamaModule<Wllama3> = await import(`${folder}/index.js`);
-  const wllama = new Wllama({ default: `${folder}/wasm/wllama.wasm` }, QUIET);
+  const wllama = new Wllama({ default: `${folder}/wasm/wllama.wasm` }, LOGGER);
   const threads = { n_threads: 1, n_parallel: 1, n_gpu_layers: 0 };
   await wllama.loadModel([await modelBlob()], { n_ctx: contextLength, ...threads });
   return {
@@ -136,11 +146,12 @@ async function loadWllama3({ contextLength }: { contextLength: number }): Promis
   };
 }
 
-/** Its own clock, without the way to the page. The first new token comes of the prompt, so that
- *  one more is asked for than are decoded. */
+/** It takes text only, and is timed by its own clock, without the way to the page. The first new
+ *  token comes of the prompt, so that one more is asked for than are decoded. */
 async function roundOfWllama3(wllama: Wllama3, { prompt, continuation }: Task): Promise<Outcome> {
   const { timings } = await wllama.createCompletion({
-    ...{ prompt, max_tokens: continuation.length + 1, n_predict: continuation.length + 1 },
+    prompt: prompt.map(pieceText).join(''),
+    ...{ max_tokens: continuation.length + 1, n_predict: continuation.length + 1 },
     ...{ temperature: 0, cache_prompt: false, ignore_eos: true, stream: false },
   });
   if (timings === undefined) throw new Error('wllama 3 gave no timings');

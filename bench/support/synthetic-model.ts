@@ -15,7 +15,7 @@ import {
 } from '../../src/index.ts';
 
 /** The sizes that tell two Baichuan models of the 13B class apart. */
-export interface ModelSizes {
+export interface SyntheticSizes {
   readonly layers: number;
   readonly hidden: number;
   readonly intermediate: number;
@@ -33,7 +33,7 @@ export interface SyntheticTensor {
 }
 
 export interface SyntheticModel {
-  readonly sizes: ModelSizes;
+  readonly sizes: SyntheticSizes;
   readonly config: BaichuanConfig;
   readonly tensors: readonly SyntheticTensor[];
   /** Writes bfloat16 of a tensor from its byte `byteOffset` on into all of `target`. */
@@ -49,7 +49,7 @@ const BFLOAT16_ONE = Uint8Array.of(0x80, 0x3f);
 const CONTEXT_LENGTH = 4096;
 
 /** Makes the model; nothing large is allocated. */
-export function createSyntheticModel(sizes: ModelSizes): SyntheticModel {
+export function createSyntheticModel(sizes: SyntheticSizes): SyntheticModel {
   const configBytes = new TextEncoder().encode(configText(sizes));
   const config = parseConfig(configBytes, { file: 'config.json' });
   const tensors = layOut(parameterShapes(config));
@@ -68,7 +68,13 @@ export function createSyntheticModel(sizes: ModelSizes): SyntheticModel {
   return { sizes, config, tensors, fill, folder };
 }
 
-function configText(sizes: ModelSizes): string {
+/** The text of a token past the special ones and the bytes: one character of plane 2, which no
+ *  tokenizer joins with its neighbours. */
+export function pieceText(id: number): string {
+  return String.fromCodePoint(0x20000 + id);
+}
+
+function configText(sizes: SyntheticSizes): string {
   return JSON.stringify({
     architectures: ['BaichuanForCausalLM'],
     model_type: 'baichuan',
