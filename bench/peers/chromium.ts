@@ -110,9 +110,8 @@ function contestant(page: PageLine, name: string, label: string): Contestant {
     label,
     round: async (task, wantsLogits = false) =>
       (await page.ask({ type: 'round', name, task, wantsLogits })) as Outcome,
-    close: async () => {
-      await page.ask({ type: 'close', name });
-    },
+    // The page ends with the browser.
+    close: async () => {},
   };
 }
 

@@ -35,14 +35,17 @@ export interface OurOptions {
   readonly kvCache?: 'f32' | 'int8';
 }
 
-/** Token ids without a pattern, the same at every call; none is a special token.
- *  @param count how many @param vocabulary past 64 */
+/** Special tokens and bytes come first in a vocabulary. */
+const FIRST_PIECE = 259;
+
+/** Token ids without a pattern, the same at every call, all of them pieces.
+ *  @param count how many @param vocabulary more than 259 */
 export function tokenIds(count: number, vocabulary: number): number[] {
   let state = 12_345;
   return Array.from({ length: count }, () => {
     // The generator of Park and Miller (1988); products stay under 2^53.
     state = (state * 48_271) % 2_147_483_647;
-    return 64 + (state % (vocabulary - 64));
+    return FIRST_PIECE + (state % (vocabulary - FIRST_PIECE));
   });
 }
 

@@ -7,7 +7,7 @@ import { startChromium } from './chromium.ts';
 import { type Contestant, expectSameModel, type Task } from './contest.ts';
 import { OURS } from './in-node.ts';
 import { CACHE } from './install.ts';
-import { closeAll, progress, type Speed, takeTurns } from './rounds.ts';
+import { progress, type Speed, takeTurns } from './rounds.ts';
 
 type Build = 'wllama-2' | 'wllama-3';
 
@@ -30,11 +30,9 @@ export async function contestInChromium(
 ): Promise<ChromiumResult> {
   const model = await writeSyntheticGguf(CACHE, sizes);
   const browser = await startChromium(await bundlePage('page.ts'), model);
-  const started: Contestant[] = [];
   const load = async (request: Parameters<typeof browser.load>[0]) => {
     const contestant = await browser.load(request);
     progress(`loaded: ${contestant.label}`);
-    started.push(contestant);
     return contestant;
   };
   try {
@@ -52,7 +50,6 @@ export async function contestInChromium(
     const speeds = await takeTurns({ ours, ...kept }, plan);
     return { browser: browser.version, speeds, correlation };
   } finally {
-    await closeAll(started);
     await browser.close();
   }
 }

@@ -13,8 +13,7 @@ import { loadOurs } from './our-model.ts';
 export type PageRequest =
   | { readonly type: 'load'; readonly name: 'ours'; sizes: SyntheticSizes; options: OurOptions }
   | { readonly type: 'load'; readonly name: 'wllama-2' | 'wllama-3'; contextLength: number }
-  | { readonly type: 'round'; readonly name: string; task: Task; wantsLogits: boolean }
-  | { readonly type: 'close'; readonly name: string };
+  | { readonly type: 'round'; readonly name: string; task: Task; wantsLogits: boolean };
 
 /** What is used of wllama 2.4; it is installed for the bench only. */
 interface Wllama2 {
@@ -71,9 +70,7 @@ async function answer(request: PageRequest): Promise<unknown> {
   }
   const contestant = contestants.get(request.name);
   if (contestant === undefined) throw new Error(`${request.name} is not loaded`);
-  if (request.type === 'round') return contestant.round(request.task, request.wantsLogits);
-  contestants.delete(request.name);
-  return contestant.close();
+  return contestant.round(request.task, request.wantsLogits);
 }
 
 function load(request: PageRequest & { type: 'load' }): Promise<Contestant> {
