@@ -1,46 +1,38 @@
-/** Eight float16 numbers as float32, exactly, in two vectors.
+/** The float16 scales of quantized groups: to bits and back. The mirror is src/tensor/float16.ts.
  *
- *  The 15 bits below the sign, moved up by 13, are a float32 whose exponent is 112 too small; the
- *  product with 2¹¹² is exact, and makes normal numbers of subnormal ones. The upper and lower
- *  halves of that pattern are made for all eight in 16-bit lanes, then interleaved:
- *
- *      s eeeee ffffffffff  →  upper  s 000 eeeee fffffff,  lower  fff 0000000000000 */
+ *  binary16 (IEEE 754) has a sign, 5 exponent bits with the bias 15 and 10 fraction bits; float32
+ *  has 8 with the bias 127 and 23. Lanes are four scales. */
 
-/** The upper halves of finite numbers. @param mask `float16Mask()` */
+/** The bits of the nearest float16, half to even; past the greatest, 65504, that one.
+ *  @returns int32 `[4]`: 16 bits each, one quiet NaN for every NaN */
 @inline
-export function upperHalves(x: v128, mask: v128): v128 {
-  return v128.and(i16x8.shr_s(x, 3), mask);
+export function scaleBits(scales: v128): v128 {
+  const magnitude = v128.and(scales, i32x4.splat(0x7fffffff));
+  // The 13 fraction bits that are cut off round the rest; 112 is the difference of the biases.
+  const isOdd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1));
+  const rebiased = i32x4.add(magnitude, i32x4.splat(0xfff - (112 << 23)));
+  const normal = i32x4.shr_u(i32x4.add(rebiased, isOdd), 13);
+  // Under 2⁻¹⁴ the unit is 2⁻²⁴, that of float32 numbers from 0.5 on.
+  const unit = i32x4.splat(0x3f000000); // 0.5
+  const subnormal = i32x4.sub(f32x4.add(magnitude, unit), unit);
+  const isSubnormal = i32x4.lt_s(magnitude, i32x4.splat(0x38800000)); // 2⁻¹⁴
+  const finite = i32x4.min_u(v128.bitselect(subnormal, normal, isSubnormal), i32x4.splat(0x7bff));
+  const sign = v128.and(i32x4.shr_u(scales, 16), i32x4.splat(0x8000));
+  const isNaN = f32x4.ne(scales, scales);
+  return v128.bitselect(i32x4.splat(0x7e00), v128.or(finite, sign), isNaN);
 }
 
-/** What is to be set in the upper halves besides: all of the exponent for infinity and NaN.
- *  @param exponent `float16Exponent()` @param infinity `upperExponent()` */
+/** 1 / scale of the bits that `scaleBits` gives; 0 for the scales 0 and NaN.
+ *  @returns float32 `[4]` */
 @inline
-export function specialHalves(x: v128, exponent: v128, infinity: v128): v128 {
-  return v128.and(i16x8.eq(v128.and(x, exponent), exponent), infinity);
-}
-
-/** Elements 0…3. @param upper their upper halves @param power `float16Power()` */
-@inline
-export function joinLow(x: v128, upper: v128, power: v128): v128 {
-  const lower = i16x8.shl(x, 13);
-  return f32x4.mul(power, v128.shuffle<i16>(lower, upper, 0, 8, 1, 9, 2, 10, 3, 11));
-}
-
-/** Elements 4…7. @param upper their upper halves @param power `float16Power()` */
-@inline
-export function joinHigh(x: v128, upper: v128, power: v128): v128 {
-  const lower = i16x8.shl(x, 13);
-  return f32x4.mul(power, v128.shuffle<i16>(lower, upper, 4, 12, 5, 13, 6, 14, 7, 15));
-}
-
-/** Elements 0…3 of finite numbers. @param mask `float16Mask()` @param power `float16Power()` */
-@inline
-export function lowFloats(x: v128, mask: v128, power: v128): v128 {
-  return joinLow(x, upperHalves(x, mask), power);
-}
-
-/** Elements 4…7 of finite numbers. @param mask `float16Mask()` @param power `float16Power()` */
-@inline
-export function highFloats(x: v128, mask: v128, power: v128): v128 {
-  return joinHigh(x, upperHalves(x, mask), power);
+export function inverseScales(bits: v128): v128 {
+  const magnitude = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13);
+  const scaled = f32x4.mul(magnitude, i32x4.splat(0x77800000)); // 2¹¹²
+  const sign = i32x4.shl(v128.and(bits, i32x4.splat(0x8000)), 16);
+  const inverse = f32x4.div(f32x4.splat(1), v128.or(scaled, sign));
+  const isNothing = v128.or(
+    i32x4.eq(magnitude, i32x4.splat(0)),
+    i32x4.gt_s(magnitude, i32x4.splat(0x7bff << 13)),
+  );
+  return v128.andnot(inverse, isNothing);
 }

@@ -16,8 +16,8 @@
  *  of the last block are computed and not stored. */
 
 import { float16Mask, float16Power, laneNibbleMask, minusEight } from './constants';
-import { highFloats, lowFloats } from './float16';
-import { ROWS, storeRows } from './rows';
+import { highFloats, lowFloats } from './scale-lanes';
+import { ROWS, storeRows } from './row-blocks';
 
 /** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param xPtr float32
  *  `[T, inFeatures]` @param wPtr row block 0 */

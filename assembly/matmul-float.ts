@@ -13,8 +13,8 @@
  *  of the last block are computed and not stored. */
 
 import { float16Exponent, float16Mask, float16Power, upperExponent } from './constants';
-import { joinHigh, joinLow, specialHalves, upperHalves } from './float16';
-import { ROWS, storeRows } from './rows';
+import { joinHigh, joinLow, specialHalves, upperHalves } from './scale-lanes';
+import { ROWS, storeRows } from './row-blocks';
 
 /** Storage of a weight, as a type that the loops are compiled for. */
 type Float32 = f32;

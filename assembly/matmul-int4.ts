@@ -21,8 +21,8 @@
 
 import { float16Mask, float16Power, minusEight, nibbleMask } from './constants';
 import { dotAdd, even, highEven, highOdd, lowEven, lowOdd, odd } from './dot';
-import { highFloats, lowFloats } from './float16';
-import { ROWS, storeRows } from './rows';
+import { highFloats, lowFloats } from './scale-lanes';
+import { ROWS, storeRows } from './row-blocks';
 
 /** Bytes of eight rows of a group without its scales. */
 const GROUP: usize = 128;

@@ -22,8 +22,8 @@
 
 import { float16Mask, float16Power } from './constants';
 import { even, firstPart, joinParts, odd, partialDotAdd, secondPart } from './dot';
-import { highFloats, lowFloats } from './float16';
-import { ROWS, storeRows } from './rows';
+import { highFloats, lowFloats } from './scale-lanes';
+import { ROWS, storeRows } from './row-blocks';
 
 /** Bytes of eight rows of a group without its scales. */
 const GROUP: usize = 256;

@@ -100,6 +100,9 @@ export interface KernelExports extends Record<string, unknown> {
 
   widenBf16(yPtr: number, xPtr: number, count: number): void;
   widenF16(yPtr: number, xPtr: number, count: number): void;
+  /** The same over elements `start` to `end`. */
+  widenBf16Range(yPtr: number, xPtr: number, start: number, end: number): void;
+  widenF16Range(yPtr: number, xPtr: number, start: number, end: number): void;
 
   matmulF32: FloatMatmul;
   matmulBf16: FloatMatmul;
@@ -139,6 +142,9 @@ export interface KernelExports extends Record<string, unknown> {
     rowStart: number,
     rowEnd: number,
   ): void;
+
+  /** Float32 rows as blocks of Q8_0. */
+  quantizeRowsQ8(yPtr: number, xPtr: number, C: number, rowStart: number, rowEnd: number): void;
 
   rmsNorm(
     yPtr: number,

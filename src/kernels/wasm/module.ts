@@ -11,7 +11,6 @@
  *
  *  Its memory never grows, so its views stay valid. Blocks this small stay in the cache. */
 
-import { instantiateSync } from '@assemblyscript/loader';
 import { BaichuanError } from '../../errors.ts';
 import { bytesFromBase64 } from './base64.ts';
 import {
@@ -21,6 +20,7 @@ import {
   KERNELS_RELAXED_SHARED_BASE64,
 } from './binary.generated.ts';
 import type { KernelExports } from './exports.ts';
+import { instantiate } from './instance.ts';
 import type { Simd } from './simd.ts';
 
 /** Elements widened at once. */
@@ -54,7 +54,7 @@ export function instantiateKernels(
     shared: isShared(memory),
   }),
 ): KernelExports {
-  return instantiateSync<KernelExports>(binary, { env: { memory } }).exports;
+  return instantiate(memory, binary);
 }
 
 /** Browsers have no SharedArrayBuffer unless the page is isolated. */
