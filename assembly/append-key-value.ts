@@ -12,8 +12,8 @@
  *
  *  int8: per head and position, scale = max|x| / 127 and q = round(x · (127 / max|x|)), half to
  *  even, so |x − q · scale| ≤ (1/2 + 2⁻¹⁵) · scale. Channels D … B − 1 hold zeros. A row with
- *  max|x| < 2⁻¹⁰⁰ becomes zeros with scale 0; one with an infinity or NaN gets such a scale, so that
- *  what reads it becomes NaN.
+ *  max|x| < 2⁻¹⁰⁰ becomes zeros with scale 0; one with an infinity or NaN gets such a scale, so
+ *  that what reads it becomes NaN.
  *
  *  Keys and values are moved element by element, four channels a step: this is a transposition of
  *  a few kilobytes per token. Error: none; the mirror has the same bits. */

@@ -6,7 +6,7 @@
  *  Blocks of 64 positions of one layer, found through a table of their pointers; B is D rounded up
  *  to a multiple of 4, and append-key-value.ts has the picture:
  *
- *      | keys [H][4][B/4][16][4] i8 | values [H][B/16][16][16][4] i8 | key scales, value scales [H][64] |
+ *      | keys [H][4][B/4][16][4] | values [H][B/16][16][16][4] | scales of both [H][64] float32 |
  *
  *  The query is quantized like the keys, so q · k is an integer; so is Σ p · v within a block, with
  *  weights of 14 bits: scores-int8.ts and values-int8.ts. Blocks are then added in float32, in

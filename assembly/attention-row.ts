@@ -14,7 +14,8 @@ import { maxLanes } from './softmax-row';
 const MASKED: f32 = -3.4028234663852886e38;
 
 /** x[s] = x[s] + slope · (s − t) for s < visible, −∞ after, over the 64 positions from `s` on.
- *  @param xPtr scores times scale (overwritten) @returns their maximum, NaN when there is one */
+ *  @param xPtr scores times scale (overwritten) @returns their maximum; NaN may be passed over,
+ *  since its exponential is NaN whatever the maximum */
 export function biasBlock(xPtr: usize, s: i32, visible: i32, slope: f32): f32 {
   const slopes = f32x4.splat(slope);
   const four = f32x4.splat(4);
@@ -26,7 +27,7 @@ export function biasBlock(xPtr: usize, s: i32, visible: i32, slope: f32): f32 {
     for (; xPtr < end; xPtr += 16) {
       const x = f32x4.add(v128.load(xPtr), f32x4.mul(slopes, distance));
       distance = f32x4.add(distance, four);
-      max = f32x4.max(max, x);
+      max = f32x4.pmax(max, x);
       v128.store(xPtr, x);
     }
   } else {
@@ -35,14 +36,15 @@ export function biasBlock(xPtr: usize, s: i32, visible: i32, slope: f32): f32 {
       const isSeen = f32x4.le(distance, f32x4.splat(0));
       const x = v128.bitselect(biased, f32x4.splat(-Infinity), isSeen);
       distance = f32x4.add(distance, four);
-      max = f32x4.max(max, x);
+      max = f32x4.pmax(max, x);
       v128.store(xPtr, x);
     }
   }
   return maxLanes(max);
 }
 
-/** The published scores of the 64 positions from `s` on: x[s] + slope · s, or the smallest float32.
+/** The published scores of the 64 positions from `s` on: x[s] + slope · s. Behind the last one that
+ *  the query sees, all others get the smallest float32.
  *  @param scoresPtr of one query `[S]` (overwritten in those positions)
  *  @param xPtr of those 64 positions, scores times scale */
 export function observeScores(
@@ -53,7 +55,7 @@ export function observeScores(
   S: i32,
   slope: f32,
 ): void {
-  for (const end = min(S, s + 64); s < end; s++) {
+  for (const end = s + 64 < visible ? s + 64 : S; s < end; s++) {
     const x = s < visible ? load<f32>(xPtr) + slope * <f32>s : MASKED;
     store<f32>(scoresPtr + (<usize>s << 2), x);
     xPtr += 4;
@@ -70,7 +72,8 @@ export function observeProbs(
   sum: f32,
 ): void {
   for (let s: i32 = 0; s < S; s++) {
-    store<f32>(probsPtr + (<usize>s << 2), s < visible ? load<f32>(xPtr + (<usize>s << 2)) / sum : 0);
+    const i = <usize>s << 2;
+    store<f32>(probsPtr + i, s < visible ? load<f32>(xPtr + i) / sum : 0);
   }
 }
 

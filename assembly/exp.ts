@@ -1,4 +1,4 @@
-/** The exponential function in float32, less than 1 ULP away: y[i] = e^x[i] for `start` ≤ i < `end`.
+/** The exponential function in float32, less than 1 ULP away: y[i] = e^x[i].
  *
  *      eˣ = 2ⁿ · eʳ,  n = round(x / ln 2),  r = x − n · ln 2 (two constants),
  *      eʳ = 1 + r + r² · P(r), the polynomial of the Cephes library (S. L. Moshier, expf.c)

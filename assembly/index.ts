@@ -22,4 +22,13 @@ export { packInt4Channel, packInt8Channel, packInt8ChannelValues } from './pack-
 export { packF32, packHalf } from './pack-floats';
 export { packInt4, packInt8 } from './pack-groups';
 export { quantizeRowsQ8 } from './quantize-rows';
-export { matmulF32, matmulBf16, matmulF16 } from './tmp-matmul';
+export {
+  matmulInt4ChannelExact,
+  matmulInt4Exact,
+  matmulInt8ChannelExact,
+  matmulInt8Exact,
+} from './matmul-exact';
+export { matmulBf16, matmulF16, matmulF32 } from './matmul-float';
+export { matmulInt4, matmulInt4Channel } from './matmul-int4';
+export { matmulInt8, matmulInt8Channel } from './matmul-int8';
+export { quantizeActivations } from './quantize-activations';

@@ -4,21 +4,25 @@
 
 const LEAST: f32 = 7.888609052210118e-31; // 2⁻¹⁰⁰
 
-/** max|x|; NaN when there is one. */
+/** max|x|; NaN when there is one: as an integer its pattern is greater than that of a number. */
 export function greatestMagnitude(xPtr: usize, count: usize): f32 {
-  let greatest = f32x4.splat(0);
+  let greatest = i32x4.splat(0);
   const vectorEnd = xPtr + (count & ~3) * 4;
   const end = xPtr + count * 4;
   for (; xPtr < vectorEnd; xPtr += 16) {
-    greatest = f32x4.max(greatest, f32x4.abs(v128.load(xPtr)));
+    greatest = i32x4.max_s(greatest, f32x4.abs(v128.load(xPtr)));
   }
   for (; xPtr < end; xPtr += 4) {
-    greatest = f32x4.max(greatest, f32x4.abs(v128.load32_splat(xPtr)));
+    greatest = i32x4.max_s(greatest, f32x4.abs(v128.load32_splat(xPtr)));
   }
-  return max<f32>(
-    max<f32>(f32x4.extract_lane(greatest, 0), f32x4.extract_lane(greatest, 1)),
-    max<f32>(f32x4.extract_lane(greatest, 2), f32x4.extract_lane(greatest, 3)),
-  );
+  return greatestLane(greatest);
+}
+
+/** The greatest of four numbers that are not negative, or NaN. */
+@inline
+export function greatestLane(x: v128): f32 {
+  const pairs = i32x4.max_s(x, i32x4.shuffle(x, x, 2, 3, 0, 1));
+  return f32x4.extract_lane(i32x4.max_s(pairs, i32x4.shuffle(pairs, pairs, 1, 0, 3, 2)), 0);
 }
 
 export function int8Scale(greatest: f32): f32 {

@@ -1,5 +1,5 @@
-/** Scores of int8 keys: x[s] = float32(Σᵢ q[i] · k[s, i]) · (factor · scale[s]) for the positions of
- *  one block; the sum is an integer, exact for D < 2¹⁷.
+/** Scores of int8 keys: x[s] = float32(Σᵢ q[i] · k[s, i]) · (factor · scale[s]) for the positions
+ *  of one block; the sum is an integer, exact for D < 2¹⁷.
  *
  *      keys of one head   | 4 groups of [B/4][16 positions][4 channels] |     B: D rounded up to 4
  *
@@ -8,8 +8,8 @@
  *
  *  - Relaxed build: the dot product of four bytes takes its second operand from 0…127, so the query
  *    is split in max(q, 0) and max(−q, 0), with a sum for each.
- *  - Baseline build: keys and query widened to 16 bits, a lane for every two channels; the two lanes
- *    of a position are added at the end.
+ *  - Baseline build: keys and query widened to 16 bits, a lane for every two channels; the two
+ *    lanes of a position are added at the end.
  *
  *  A tile holds 1 or 2 queries, for every four channels 8 bytes of each:
  *

@@ -5,17 +5,17 @@
 
 import { expLanes } from './exp-lanes';
 
-/** The greatest element; NaN when there is one. */
+/** The greatest element. NaN may be passed over: its exponential is NaN whatever the maximum. */
 export function maxRow(xPtr: usize, count: usize): f32 {
   let max = f32x4.splat(-Infinity);
   const vectorEnd = xPtr + (count & ~3) * 4;
   const end = xPtr + count * 4;
-  for (; xPtr < vectorEnd; xPtr += 16) max = f32x4.max(max, v128.load(xPtr));
-  for (; xPtr < end; xPtr += 4) max = f32x4.max(max, v128.load32_splat(xPtr));
+  for (; xPtr < vectorEnd; xPtr += 16) max = f32x4.pmax(max, v128.load(xPtr));
+  for (; xPtr < end; xPtr += 4) max = f32x4.pmax(max, v128.load32_splat(xPtr));
   return maxLanes(max);
 }
 
-/** The greatest of four lanes; NaN when there is one. */
+/** The greatest of four lanes. */
 @inline
 export function maxLanes(x: v128): f32 {
   return max<f32>(

@@ -1,7 +1,7 @@
 /** Weighted int8 values of one block: y[i] = y[i] + float32(Σ_s w[s] · v[s, i]) · scale, the sum an
  *  integer.
  *
- *      values of one head   | 16 quads of [16 channels][4 positions] | 16 quads of the next 16 | … |
+ *      values of one head   | 16 quads of [16 channels][4 positions] | 16 of the next 16 | … |
  *
  *  The last group is as wide as the rest of B, which is D rounded up to a multiple of 4.
  *
@@ -13,9 +13,11 @@
  *
  *  One 16-byte load holds four positions of four channels, which are the lanes of the sums.
  *  - Relaxed build: w = 128 · high + low, two dot products with bytes of 0…127.
- *  - Baseline build: values and weights of 16 bits, a lane for every two positions; the two lanes of
- *    a channel are added at the end.
+ *  - Baseline build: values and weights of 16 bits, a lane for every two positions; the two lanes
+ *    of a channel are added at the end.
  *  Both give the same integers. */
+
+import { greatestLane } from './int8-row';
 
 /** Bytes of the weights of one block and query. */
 export const WEIGHTS_BYTES: usize = 128;
@@ -30,12 +32,9 @@ const WEIGHT_STEP: usize = ASC_FEATURE_RELAXED_SIMD ? 4 : 8;
 export function writeWeights(weightsPtr: usize, xPtr: usize, scalesPtr: usize): f32 {
   let maxima = f32x4.splat(0);
   for (let i: usize = 0; i < 256; i += 16) {
-    maxima = f32x4.max(maxima, weightLanes(xPtr + i, scalesPtr + i));
+    maxima = i32x4.max_s(maxima, weightLanes(xPtr + i, scalesPtr + i));
   }
-  const greatest = max<f32>(
-    max<f32>(f32x4.extract_lane(maxima, 0), f32x4.extract_lane(maxima, 1)),
-    max<f32>(f32x4.extract_lane(maxima, 2), f32x4.extract_lane(maxima, 3)),
-  );
+  const greatest = greatestLane(maxima);
   const isNothing = greatest < <f32>1.925929944387236e-34; // 2⁻¹¹²
   const inverses = f32x4.splat(isNothing ? 0 : 16383 / greatest);
   for (let i: usize = 0; i < 256; i += 64) {
@@ -59,22 +58,25 @@ export function writeWeights(weightsPtr: usize, xPtr: usize, scalesPtr: usize): 
   return isNothing ? 0 : greatest / 16383;
 }
 
-/** e · scale, and 0 where e is 0, whatever stands in the place of the scale. */
+/** |e · scale|, and 0 where e is 0, whatever stands in the place of the scale. Only NaN has a sign
+ *  to be taken off; so it is the greatest as an integer. */
 @inline
 function weightLanes(xPtr: usize, scalesPtr: usize): v128 {
   const x = v128.load(xPtr);
   const isSeen = f32x4.ne(x, f32x4.splat(0));
-  return v128.and(f32x4.mul(x, v128.load(scalesPtr)), isSeen);
+  return v128.and(f32x4.abs(f32x4.mul(x, v128.load(scalesPtr))), isSeen);
 }
 
+/** round(weight · inverse), as the low bits of that number + 1.5 · 2²³. */
 @inline
 function integerLanes(xPtr: usize, scalesPtr: usize, inverses: v128): v128 {
   const weights = f32x4.mul(weightLanes(xPtr, scalesPtr), inverses);
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(weights));
+  return v128.and(f32x4.add(weights, f32x4.splat(12582912)), i32x4.splat(16383));
 }
 
 /** One query, 16 channels at a time, then 4.
- *  @param yPtr `[D]` (overwritten) @param valuesPtr `[B/16][16][16][4]` @param quads to be summed */
+ *  @param yPtr `[D]` (overwritten) @param valuesPtr `[B/16][16][16][4]`
+ *  @param quads to be summed */
 export function weighOneInt8(
   yPtr: usize,
   weightsPtr: usize,

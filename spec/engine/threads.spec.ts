@@ -43,6 +43,14 @@ engine('law: rotary models give the same bits in any number of threads', async (
   assert.not.equal(alone, await logits({ quantize: 'int4', threads: 1 }));
 });
 
+/** What a promise was rejected with, or undefined. */
+function failureOf(promise: Promise<unknown>) {
+  return promise.then(
+    () => undefined,
+    (reason) => reason,
+  );
+}
+
 /** Starts threads as usual and keeps hold of them: the engine worker is the first. */
 function watchedThreads() {
   const threads: Thread[] = [];
@@ -68,10 +76,7 @@ engine('law: a worker that dies fails at most its pass, and is replaced', async 
     const running = model.forward(IDS);
     await new Promise((resolve) => setTimeout(resolve, 3 * round));
     await threads[threads.length - 1 - (round % 2)].terminate();
-    const failure = await running.then(
-      () => undefined,
-      (error) => error,
-    );
+    const failure = await failureOf(running);
     if (failure !== undefined) assert.is(failure.code, 'worker-failed', String(failure));
     assert.equal((await model.forward(IDS)).data, expected, `round ${round}`);
   }
@@ -84,10 +89,7 @@ engine('error: with the engine worker the model is lost, clearly and for good', 
   const running = model.forward(IDS);
   await threads[0].terminate();
   for (const promise of [running, model.forward(IDS)]) {
-    const error = await promise.then(
-      () => undefined,
-      (reason) => reason,
-    );
+    const error = await failureOf(promise);
     assert.is(error?.code, 'worker-lost');
     assert.match(error?.message, /Load the model again/);
   }
@@ -106,10 +108,7 @@ engine('law: a stop ends a prompt within a moment and changes nothing', async ()
     await new Promise((resolve) => setTimeout(resolve, 30));
     const begin = performance.now();
     controller.abort(new Error('enough'));
-    const error = await running.then(
-      () => undefined,
-      (reason) => reason,
-    );
+    const error = await failureOf(running);
     assert.is(error?.code, 'aborted');
     assert.match(String(error?.cause), /enough/);
     assert.ok(performance.now() - begin < 1000);
@@ -120,21 +119,14 @@ engine('law: a stop ends a prompt within a moment and changes nothing', async ()
 
 engine('law: closing a model rejects what it has not answered', async () => {
   const model = await load(syntheticFolder(SHAPE), { threads: 2 });
-  const running = model.forward(IDS);
+  const failure = failureOf(model.forward(IDS));
   await model.close();
-  const error = await running.then(
-    () => undefined,
-    (reason) => reason,
-  );
-  assert.is(error?.code, 'model-closed');
+  assert.is((await failure)?.code, 'model-closed');
 });
 
 engine('error: a kernel module of other bytes is refused before anything is read', async () => {
   const folder = new URL(`../../fixtures/goldens/${GOLDENS[0].name}/`, import.meta.url);
-  const error = await load(folder, { wasm: () => new Uint8Array([0, 97, 115, 109, 9]) }).then(
-    () => undefined,
-    (reason) => reason,
-  );
+  const error = await failureOf(load(folder, { wasm: () => new Uint8Array([0, 97, 115, 109, 9]) }));
   assert.is(error?.code, 'option-value');
   assert.is(error?.where, 'wasm');
 });
@@ -151,10 +143,7 @@ engine('error: options are checked before files are opened', async () => {
     [{ kvCache: 'f16' }, 'kvCache'],
   ] as const) {
     const wrong: Record<string, unknown> = options;
-    const error = await load('/nowhere', wrong).then(
-      () => undefined,
-      (reason) => reason,
-    );
+    const error = await failureOf(load('/nowhere', wrong));
     assert.is(error?.code, 'option-value', JSON.stringify(options));
     assert.is(error?.where, where);
   }

@@ -148,6 +148,8 @@ end('error: an archive on several disks', async () => {
   ]) {
     await refuse(patched(plain.bytes, place, size, 1), { code, fix: 'Join its parts' });
   }
+  // Found by the fuzzer: the numbers of a masked disk, where nothing says the real one.
+  await refuse(patched(plain.bytes, plain.places.end + 4, 2, 65535), { code, found: 65535 });
   for (const place of [long.places.locator + 4, long.places.zip64 + 16, long.places.zip64 + 20]) {
     await refuse(patched(long.bytes, place, 4, 1), { code });
   }

@@ -74,6 +74,9 @@ export function exportedKernels(assembly: Source[]): Source[] {
   return assembly.filter(({ path }) => paths.has(path));
 }
 
+/** Memory that a kernel needs and its mirror makes itself. */
+const SCRATCH = /^scratch(Stride)?$/;
+
 /** Kernels that lack a mirror of the same name and parameters, or a spec.
  *  @param kernels files that `exportedKernels` gives @param mirrors files of kernels/reference/ */
 export function unpairedKernels(kernels: Source[], mirrors: Source[], specs: string[]): string[] {
@@ -85,7 +88,9 @@ export function unpairedKernels(kernels: Source[], mirrors: Source[], specs: str
     const found = exportedSignatures(mirror);
     return [...exportedSignatures(kernel)]
       .filter(([functionName, names]) => {
-        const expected = names.map((parameter) => parameter.replace(/Ptr$/, ''));
+        const expected = names
+          .map((parameter) => parameter.replace(/Ptr$/, ''))
+          .filter((parameter) => !SCRATCH.test(parameter));
         return found.get(functionName)?.join() !== expected.join();
       })
       .map(([functionName]) => `${kernel.path}: ${functionName} differs from its mirror`);
@@ -101,7 +106,8 @@ function exportedSignatures({ tree }: Source): Map<string, string[]> {
       ({ kind }) => kind === ts.SyntaxKind.ExportKeyword,
     );
     if (!isExported) continue;
-    const names = statement.parameters.map((parameter) => parameter.name.getText(tree));
+    // A parameter that only the kernel needs is marked as unused in the mirror.
+    const names = statement.parameters.map(({ name }) => name.getText(tree).replace(/^_/, ''));
     signatures.set(statement.name.text, names);
   }
   return signatures;

@@ -41,6 +41,9 @@ export interface GgufVocabulary {
   readonly removeExtraWhitespaces: boolean;
 }
 
+/** Says that piece types are right though none is user-defined, which a reader may doubt. */
+export const EXACT_TYPES = 'baichuan_ts.exact_token_types';
+
 /** `general.file_type` by the type of most weights. */
 const FILE_TYPES: Readonly<Record<WritableType, number>> = {
   F32: 0,
@@ -95,6 +98,7 @@ function addVocabulary(
   pairs.set('tokenizer.ggml.tokens', { type: 'array', of: 'string', items: pieces });
   pairs.set('tokenizer.ggml.scores', { type: 'array', of: 'float32', items: scores });
   pairs.set('tokenizer.ggml.token_type', { type: 'array', of: 'int32', items: types });
+  if (!types.includes(PIECE_TYPE.userDefined)) flag(EXACT_TYPES, true);
   const special = [
     ['bos_token_id', vocabulary.bosId],
     ['eos_token_id', vocabulary.eosId],

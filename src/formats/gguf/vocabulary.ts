@@ -5,16 +5,17 @@
  *  vocabulary in which no piece is user-defined, though it has the symbols of this family
  *  (`<reserved_1>` …), is repaired: normal pieces of score +0 are user-defined, since a trainer
  *  gives +0 to no other (its first merge has −0), and without the setting no space is added, as
- *  published. Source: llama.cpp, conversion, `_create_vocab_sentencepiece`; sentencepiece,
+ *  published. Files of our own writer say where their types are right.
+ *  Source: llama.cpp, conversion, `_create_vocab_sentencepiece`; sentencepiece at v0.1.97,
  *  src/bpe_model_trainer.cc. */
 import { BaichuanError } from '../../errors.ts';
-import { type GgufVocabulary, PIECE_TYPE } from './baichuan-metadata.ts';
+import { EXACT_TYPES, type GgufVocabulary, PIECE_TYPE } from './baichuan-metadata.ts';
 import type { Spellings } from './spellings.ts';
 import type { GgufMetadata } from './values.ts';
 
 const FIX = 'Convert the model anew, with the tokenizer.model of its checkpoint.';
 
-/** Pieces that a repair lists. */
+/** The symbols by which the family is known. */
 const RESERVED = /^<reserved_\d+>$/;
 
 export interface ReadVocabulary {
@@ -39,7 +40,9 @@ export function readVocabulary(metadata: GgufMetadata, file: string): ReadVocabu
     const counts = `${items.count} tokens, ${scoreCount} scores and ${typeCount} types`;
     throw vocabularyError(file, 'tokens', `there are ${counts}, which must be equal in number.`);
   }
-  const repaired = repairTypes(items, scores.items, types.items);
+  const isExact = metadata.get(EXACT_TYPES)?.type === 'bool';
+  const isLost = !isExact && !types.items.includes(PIECE_TYPE.userDefined);
+  const repaired = repairTypes(items, scores.items, types.items, isLost);
   const prefix = takePrefix(metadata, repaired.isFamily, file);
   const id = (name: string) => takeId(metadata, name, items.count, file);
   const vocabulary: GgufVocabulary = {
@@ -59,8 +62,7 @@ function expectModel(metadata: GgufMetadata, file: string): void {
   throw vocabularyError(file, 'model', what);
 }
 
-function repairTypes(items: Spellings, scores: Float32Array, types: Int32Array) {
-  const isLost = !types.includes(PIECE_TYPE.userDefined);
+function repairTypes(items: Spellings, scores: Float32Array, types: Int32Array, isLost: boolean) {
   const isSymbol = (id: number) => types[id] === PIECE_TYPE.normal && Object.is(scores[id], 0);
   const hasReserved = (type: number) => {
     for (let id = 0; id < items.count; id++) {

@@ -102,11 +102,10 @@ function noEndError({ file, view, begin }: Tail, at: number | undefined): Baichu
 }
 
 function expectOneDisk({ file, view, begin }: Tail, at: number): void {
-  const disks = [view.getUint16(at + 4, true), view.getUint16(at + 6, true)];
-  const isPlain = disks.every((disk) => disk === 0 || disk === MASKED_16);
+  const disk = Math.max(view.getUint16(at + 4, true), view.getUint16(at + 6, true));
   const onDisk = view.getUint16(at + 8, true);
-  if (isPlain && onDisk === view.getUint16(at + 10, true)) return;
-  throw diskError(file, begin + at, isPlain ? onDisk : Math.max(...disks));
+  if (disk === 0 && onDisk === view.getUint16(at + 10, true)) return;
+  throw diskError(file, begin + at, disk === 0 ? onDisk : disk);
 }
 
 function diskError(file: string, byteOffset: number, found: number): BaichuanError {

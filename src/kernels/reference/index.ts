@@ -12,6 +12,7 @@ import {
   type KeyValueView,
 } from '../kernels.ts';
 import { attention } from './attention.ts';
+import { gatherF32 } from './gather.ts';
 import { linear } from './linear.ts';
 import {
   createReferenceLinear,
@@ -23,7 +24,7 @@ import {
 } from './parameters.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { rotateHalves } from './rotate-halves.ts';
-import { add, columns, gatherRows } from './rows.ts';
+import { add, columns } from './rows.ts';
 import { siluMul } from './silu-mul.ts';
 
 export interface ReferenceOptions {
@@ -81,7 +82,7 @@ export function createReferenceKernels(options: ReferenceOptions = {}): Kernels 
     columns(x, start, count) {
       const { T, C } = expectShape('x', x, { T: 'any', C: 'any' });
       const y = arena.allocate([T, count]);
-      columns(float32(y), float32(x), start, count, T, C);
+      columns(float32(y), float32(x), start, count, C, 0, T);
       return y;
     },
 
@@ -119,7 +120,7 @@ export function createReferenceKernels(options: ReferenceOptions = {}): Kernels 
 function selectRows(arena: Arena, x: Tensor, rows: readonly number[]): Tensor {
   const { C } = expectShape('x', x, { R: 'any', C: 'any' });
   const y = arena.allocate([rows.length, C]);
-  gatherRows(float32(y), float32(x), rows, C);
+  gatherF32(float32(y), float32(x), Uint32Array.from(rows), C, 0, rows.length);
   return y;
 }
 

@@ -70,12 +70,8 @@ export type CacheFormat = 'f32' | 'int8';
 
 /** Bytes of one block of the cache: 64 positions of one layer, all heads. */
 export function cacheBlockBytes(format: CacheFormat, heads: number, headDim: number): number {
-  const keys = heads * BLOCK_POSITIONS * Math.ceil(headDim / 4) * 4;
-  const values = heads * BLOCK_POSITIONS * headDim;
-  if (format === 'f32') return 4 * 2 * values;
-  return align16(keys) + align16(values) + 2 * 4 * heads * BLOCK_POSITIONS;
-}
-
-function align16(bytes: number): number {
-  return Math.ceil(bytes / 16) * 16;
+  const rows = 2 * heads * BLOCK_POSITIONS;
+  if (format === 'f32') return 4 * rows * headDim;
+  // Every four channels lie together, and every row has a scale.
+  return rows * (4 * Math.ceil(headDim / 4) + 4);
 }
