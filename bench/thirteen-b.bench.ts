@@ -18,7 +18,7 @@ import { type Contestant, type OurOptions, type Task, tokenIds } from './peers/c
 import { CACHE, installPeers, nodeBinary, peerModule } from './peers/install.ts';
 import { startContestant } from './peers/process.ts';
 import { progress } from './peers/rounds.ts';
-import { writeSyntheticGguf } from './support/synthetic-gguf.ts';
+import { removeSyntheticGguf, writeSyntheticGguf } from './support/synthetic-gguf.ts';
 import type { SyntheticSizes } from './support/synthetic-model.ts';
 
 /** KiB of `time -v`: the published int4 figure for a GPU, 9.7 · 10⁹ bytes. */
@@ -88,12 +88,9 @@ function runOurs(): Promise<Result> {
 }
 
 async function runNative(): Promise<Result> {
-  let modelPath: string | undefined;
-  const remove = () => {
-    if (modelPath !== undefined) rmSync(modelPath, { force: true });
-  };
+  const remove = () => removeSyntheticGguf(CACHE, sizes);
   process.once('exit', remove);
-  modelPath = await writeSyntheticGguf(CACHE, sizes);
+  const modelPath = await writeSyntheticGguf(CACHE, sizes);
   const module = peerModule('node-llama-cpp/dist/index.js');
   const options = { module, modelPath, threads, contextLength: context };
   try {
