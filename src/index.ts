@@ -2,6 +2,12 @@
 
 export { type BaichuanConfig, CONFIG_PRESETS, countParameters, parseConfig } from './config.ts';
 export {
+  checkEngineOptions,
+  type EngineChoice,
+  type EngineOptions,
+  type KernelsModule,
+} from './engine/engine-options.ts';
+export {
   complete,
   type GenerateOptions,
   generate,
@@ -26,8 +32,10 @@ export {
   openModel,
   openTokenizer,
 } from './engine/load.ts';
-export { type MemoryPlan, planMemory } from './engine/plan.ts';
+export { type MemoryPlan, type PlanOptions, planMemory } from './engine/plan.ts';
+export type { LoadProgress } from './engine/read-weights.ts';
 export { traceTensorsToWrite } from './engine/trace-file.ts';
+export { QUANTIZATIONS, type Quantization } from './engine/weight-formats.ts';
 export { BaichuanError, ERROR_CODES, type ErrorCode, EXIT_CODES, quote } from './errors.ts';
 export { type ByteSink, type ByteSource, blobSource, bufferSource } from './formats/byte-source.ts';
 export type {
@@ -37,10 +45,16 @@ export type {
   StoredTensor,
   StoredType,
 } from './formats/checkpoint.ts';
-export type { GgufVocabulary, ModelSizes } from './formats/gguf/baichuan-metadata.ts';
+export {
+  baichuanMetadata,
+  type GgufVocabulary,
+  type ModelSizes,
+} from './formats/gguf/baichuan-metadata.ts';
 export { exportGguf, type GgufExportOptions, type GgufModel } from './formats/gguf/export.ts';
 export type { WritableType } from './formats/gguf/ggml-types.ts';
+export { type GgufModelFile, openGguf } from './formats/gguf/open.ts';
 export { type Spellings, spellingsOf } from './formats/gguf/spellings.ts';
+export { type GgufTensorToWrite, writeGguf } from './formats/gguf/writer.ts';
 export {
   type Folder,
   type HuggingFaceFolder,

@@ -4,7 +4,6 @@ import { BaichuanError, traceTensorsToWrite, writeSafetensors } from '../index.t
 import type { CommandProcess } from '../platform/command-line.ts';
 import { createFile } from '../platform/node.ts';
 import {
-  COMPUTE_OPTIONS,
   type Command,
   expectNotInterrupted,
   JSON_OPTION,
@@ -13,6 +12,7 @@ import {
   PROMPT_OPTIONS,
   promptOf,
 } from './command.ts';
+import { COMPUTE_OPTIONS } from './compute.ts';
 import { type Arguments, expectNoWords } from './options.ts';
 
 export const traceCommand: Command = {

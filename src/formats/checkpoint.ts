@@ -46,6 +46,9 @@ export interface StoredTensor {
   readonly byteLength: number;
   /** The file that holds it, for messages. */
   readonly file: string;
+  /** Of an int8 matrix `[out, in]` quantized by output row: the float32 scale of each row, `[out]`.
+   *  The weight is then value · scale. */
+  readonly channelScales?: StoredTensor;
   /** Reads a part of its bytes, counted from its first.
    *  @returns exactly `byteLength` bytes, owned by the caller
    *  @throws io-range, io-failed, io-changed, io-closed */

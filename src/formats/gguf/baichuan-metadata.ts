@@ -7,6 +7,7 @@ import type { GgufValue } from './values.ts';
 
 /** The sizes of a model; a `BaichuanConfig` is one. */
 export interface ModelSizes {
+  readonly position: 'rope' | 'alibi';
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -36,7 +37,12 @@ export interface GgufVocabulary {
   readonly padId: number | undefined;
   /** Whether a space is put before a text. */
   readonly addDummyPrefix: boolean;
+  /** Whether white space is joined before a text is encoded; llama.cpp never does it. */
+  readonly removeExtraWhitespaces: boolean;
 }
+
+/** Says that piece types are right though none is user-defined, which a reader may doubt. */
+export const EXACT_TYPES = 'baichuan_ts.exact_token_types';
 
 /** `general.file_type` by the type of most weights. */
 const FILE_TYPES: Readonly<Record<WritableType, number>> = {
@@ -92,6 +98,7 @@ function addVocabulary(
   pairs.set('tokenizer.ggml.tokens', { type: 'array', of: 'string', items: pieces });
   pairs.set('tokenizer.ggml.scores', { type: 'array', of: 'float32', items: scores });
   pairs.set('tokenizer.ggml.token_type', { type: 'array', of: 'int32', items: types });
+  if (!types.includes(PIECE_TYPE.userDefined)) flag(EXACT_TYPES, true);
   const special = [
     ['bos_token_id', vocabulary.bosId],
     ['eos_token_id', vocabulary.eosId],
@@ -104,6 +111,7 @@ function addVocabulary(
   flag('tokenizer.ggml.add_bos_token', false);
   flag('tokenizer.ggml.add_eos_token', false);
   flag('tokenizer.ggml.add_space_prefix', vocabulary.addDummyPrefix);
+  if (vocabulary.removeExtraWhitespaces) flag('tokenizer.ggml.remove_extra_whitespaces', true);
 }
 
 /** llama.cpp wants a piece for each row of the embedding: the missing ones are unused. */

@@ -1,7 +1,30 @@
-/** Rows of GGUF types as float32. The block types of llama.cpp follow in files of their own. */
-import { BaichuanError } from '../../errors.ts';
-import { float16ToFloat32Bits, float16ToNumber } from '../../tensor/half-floats.ts';
+/** Rows of GGUF types as float32, with the values that ggml computes from them. */
+import { float16ToFloat32Bits } from '../../tensor/half-floats.ts';
+import {
+  type BlockDecoder,
+  decodeQ4One,
+  decodeQ4Zero,
+  decodeQ5One,
+  decodeQ5Zero,
+  decodeQ8Zero,
+} from './decode-blocks.ts';
+import { decodeQ2K, decodeQ3K, decodeQ4K, decodeQ5K, decodeQ6K } from './decode-k-quants.ts';
 import { GGML_TYPES, type GgmlTypeName } from './ggml-types.ts';
+
+type FloatType = 'F32' | 'F16' | 'BF16';
+
+const DECODERS: Readonly<Record<Exclude<GgmlTypeName, FloatType>, BlockDecoder>> = {
+  Q4_0: decodeQ4Zero,
+  Q4_1: decodeQ4One,
+  Q5_0: decodeQ5Zero,
+  Q5_1: decodeQ5One,
+  Q8_0: decodeQ8Zero,
+  Q2_K: decodeQ2K,
+  Q3_K: decodeQ3K,
+  Q4_K: decodeQ4K,
+  Q5_K: decodeQ5K,
+  Q6_K: decodeQ6K,
+};
 
 /** Decodes whole rows.
  *  @param bytes a whole number of blocks @returns float32 elements */
@@ -13,11 +36,7 @@ export function decodeRows(type: GgmlTypeName, bytes: Uint8Array): Float32Array 
     decodeFloats(type, view, new Uint32Array(y.buffer));
     return y;
   }
-  const decode = type === 'Q8_0' ? decodeQ8 : type === 'Q4_0' ? decodeQ4 : undefined;
-  if (decode === undefined) {
-    const details = { where: type, what: `${type} is not read.`, fix: 'Convert the file.' };
-    throw new BaichuanError('gguf-dtype', details);
-  }
+  const decode = DECODERS[type];
   for (let at = 0, i = 0; at < bytes.length; at += blockBytes, i += blockElements) {
     decode(view, at, y, i);
   }
@@ -25,7 +44,7 @@ export function decodeRows(type: GgmlTypeName, bytes: Uint8Array): Float32Array 
 }
 
 /** As bits, so that the payload of a NaN survives. */
-function decodeFloats(type: 'F32' | 'F16' | 'BF16', view: DataView, bits: Uint32Array): void {
+function decodeFloats(type: FloatType, view: DataView, bits: Uint32Array): void {
   if (type === 'F32') for (let i = 0; i < bits.length; i++) bits[i] = view.getUint32(4 * i, true);
   else if (type === 'BF16') {
     for (let i = 0; i < bits.length; i++) bits[i] = view.getUint16(2 * i, true) << 16;
@@ -33,19 +52,5 @@ function decodeFloats(type: 'F32' | 'F16' | 'BF16', view: DataView, bits: Uint32
     for (let i = 0; i < bits.length; i++) {
       bits[i] = float16ToFloat32Bits(view.getUint16(2 * i, true));
     }
-  }
-}
-
-function decodeQ8(view: DataView, at: number, y: Float32Array, start: number): void {
-  const scale = float16ToNumber(view.getUint16(at, true));
-  for (let i = 0; i < 32; i++) y[start + i] = scale * view.getInt8(at + 2 + i);
-}
-
-function decodeQ4(view: DataView, at: number, y: Float32Array, start: number): void {
-  const scale = float16ToNumber(view.getUint16(at, true));
-  for (let i = 0; i < 16; i++) {
-    const byte = view.getUint8(at + 2 + i);
-    y[start + i] = scale * ((byte & 15) - 8);
-    y[start + 16 + i] = scale * ((byte >>> 4) - 8);
   }
 }

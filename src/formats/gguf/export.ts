@@ -8,6 +8,7 @@ import { baichuanMetadata, type GgufVocabulary, type ModelSizes } from './baichu
 import { decodeRows } from './decode-rows.ts';
 import { encodeRows } from './encode-rows.ts';
 import { rowByteLength, type WritableType } from './ggml-types.ts';
+import { ALIBI_LAYERS } from './model-config.ts';
 import { FINAL_NORM, HEAD, layerNames, packedNames, TABLE } from './names.ts';
 import { convertedRows, interleavedHeads, type RowSource, rowBlocks, slicedRows } from './rows.ts';
 import { type GgufTensorToWrite, writeGguf } from './writer.ts';
@@ -33,16 +34,31 @@ export interface GgufExportOptions {
 }
 
 /** Writes a model as a GGUF file.
- *  @throws model-missing, model-dtype, gguf-finite, shape-mismatch, and what checkpoint and sink
- *  throw */
+ *  @throws gguf-architecture, model-missing, model-dtype, gguf-finite, shape-mismatch, and what
+ *  checkpoint and sink throw */
 export async function exportGguf(
   sink: ByteSink,
   model: GgufModel,
   options: GgufExportOptions,
 ): Promise<void> {
   const { sizes, vocabulary, name } = model;
+  expectPositions(sizes);
   const metadata = baichuanMetadata(sizes, vocabulary, options.type, name);
   await writeGguf(sink, metadata, ggufTensors(model, options));
+}
+
+/** Refuses a model that every reader would take for the other one: only 40 layers have ALiBi. */
+function expectPositions({ numHiddenLayers, position, headDim }: ModelSizes): void {
+  const fail = (what: string): BaichuanError => {
+    const fix = 'Write this model as safetensors.';
+    return new BaichuanError('gguf-architecture', { where: 'baichuan.block_count', what, fix });
+  };
+  const implied = numHiddenLayers === ALIBI_LAYERS ? 'alibi' : 'rope';
+  if (implied !== position) {
+    const rule = `GGUF readers take ${numHiddenLayers} layers for a model with ${implied}`;
+    throw fail(`${rule}, but this one has ${position}.`);
+  }
+  if (headDim % 2 !== 0) throw fail(`heads of ${headDim} have no halves to interleave.`);
 }
 
 /** The tensors of a model in the order of execution; nothing is read before their turn.

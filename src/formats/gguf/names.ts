@@ -1,6 +1,6 @@
 /** What llama.cpp calls the parameters of this architecture, and what the checkpoint calls them.
  *  `W_pack` is three tensors there, and so has no name. The only place that spells the names of
- *  GGUF tensors. Source: llama.cpp, gguf-py/gguf/constants.py, MODEL_TENSORS of MODEL_ARCH.BAICHUAN. */
+ *  GGUF tensors. Source: llama.cpp, gguf-py/gguf/constants.py, MODEL_TENSORS of Baichuan. */
 
 /** One parameter under both names. */
 export interface NamePair {
@@ -34,6 +34,9 @@ export interface PackedNames {
   readonly value: string;
   readonly checkpoint: string;
 }
+
+/** Names of a tensor of a layer, whatever it is. */
+export const LAYER_TENSOR = /^blk\.(\d{1,9})\./;
 
 /** Names of the stacked parameter of a layer. */
 export function packedNames(layer: number): PackedNames {
