@@ -102,5 +102,6 @@ function syntheticVocabulary(count: number): GgufVocabulary {
   types.set([UNKNOWN, CONTROL, CONTROL]);
   const scores = Float32Array.from(texts, (_, id) => -id);
   const pieces = { ...spellingsOf(texts), scores, types };
-  return { pieces, bosId: 1, eosId: 2, unkId: 0, padId: 0, addDummyPrefix: false };
+  const ids = { bosId: 1, eosId: 2, unkId: 0, padId: 0 };
+  return { pieces, ...ids, addDummyPrefix: false, removeExtraWhitespaces: false };
 }
