@@ -180,6 +180,8 @@ states('law: axes of one element, and empty tensors, may have any strides', asyn
     empty: { ...whole, shape: [0, 5], strides: [0, 0] },
     // Found by check_torch_bin.py: an empty tensor cut from another, past the end of its storage.
     nowhere: { ...whole, shape: [3, 0], strides: [5, 1], offset: 99 },
+    // Found by the fuzzer, in the reader that it compares with: an axis of any length beside 0.
+    long: { ...whole, shape: [2 ** 32, 0], strides: [1, 1] },
     scalar: { ...whole, shape: [], strides: [], offset: 5 },
   };
   const state = stateDict(

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { type ByteSource, bufferSource } from '../../../src/formats/byte-source.ts';
 import type { Checkpoint } from '../../../src/formats/checkpoint.ts';
 import { openTorch } from '../../../src/formats/torch/torch.ts';
+import { gathered } from '../../support/fuzz/state-dict.ts';
 import { bfloat16Bits, float16Bits } from '../../support/half.ts';
 import { type OtherTensor, otherEntries, otherPickle } from '../../support/independent-torch.ts';
 import {
@@ -107,25 +108,9 @@ for (const file of FILES) {
       assert.equal([className, tensor.shape], [type, shape]);
       const storage = await entries.get(pickleName.replace('data.pkl', `data/${key}`))?.data();
       const read = await tensor.read(0, tensor.byteLength);
-      assert.equal(read, gathered(storage ?? read, itemBytes, offset, shape, strides), name);
+      assert.equal(read, gathered(storage ?? read, itemBytes, { offset, shape, strides }), name);
     }
   });
-}
-
-/** The elements of a view, one by one. */
-function gathered(
-  storage: Uint8Array,
-  itemBytes: number,
-  offset: number,
-  shape: readonly number[],
-  strides: readonly number[],
-): Uint8Array {
-  const [length, ...inner] = shape;
-  if (length === undefined) return storage.slice(offset * itemBytes, (offset + 1) * itemBytes);
-  const parts = Array.from({ length }, (_, index) =>
-    gathered(storage, itemBytes, offset + index * strides[0], inner, strides.slice(1)),
-  );
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
 const storages = { '0': countingBytes(96), '1': countingBytes(60) };
@@ -149,7 +134,11 @@ torch('law: views, shared storages and strides, from every source, in every bloc
     if (!(short in view)) continue;
     const [offset, strides] = view[short as keyof typeof view];
     assert.is(dtype, 'F32');
-    assert.equal(bytes, [...gathered(storages['0'], 4, offset, shape, strides)], name);
+    assert.equal(
+      bytes,
+      [...gathered(storages['0'], 4, { offset, shape: [...shape], strides: [...strides] })],
+      name,
+    );
   }
   for (const [kind, make] of Object.entries(SOURCE_KINDS)) {
     for (const blockBytes of [1, 7, 4096, undefined]) {
