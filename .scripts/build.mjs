@@ -1,5 +1,5 @@
-/** Builds `dist/`: the WebAssembly module (asc), its bytes as a TypeScript module, then `src/` as
- *  JavaScript with types and source maps (tsc). What is up to date is left alone.
+/** Builds `dist/`: the WebAssembly module (asc), its bytes as a TypeScript module, the script of the
+ *  workers as another (esbuild), then `src/` as JavaScript with types and source maps (tsc). What is up to date is left alone.
  *
  *  Usage: node .scripts/build.mjs */
 
@@ -8,8 +8,10 @@ import path from 'node:path';
 import { isMain, ROOT, runTool } from './lib/command.mjs';
 import { isAlive, withLock } from './lib/lock.mjs';
 import { listFiles, runStage } from './lib/stage.mjs';
+import { bundleWorker, workerModule } from './lib/worker.mjs';
 
 const GENERATED = 'src/kernels/wasm/binary.generated.ts';
+const GENERATED_WORKER = 'src/engine/worker.generated.ts';
 const LOCK = path.join(ROOT, '.dist-lock');
 const COMPILERS = ['package.json', 'package-lock.json', '.scripts/build.mjs'];
 const SHEBANG = '#!/usr/bin/env node\n';
@@ -20,6 +22,18 @@ const WASM_STAGE = {
   stamp: 'dist/.wasm.stamp',
   inputs: () => [...COMPILERS, 'asconfig.json', ...listFiles('assembly')],
   compile: compileWasm,
+};
+
+/** @type {import('./lib/stage.mjs').Stage} */
+const WORKER_STAGE = {
+  name: 'the workers (esbuild)',
+  stamp: 'dist/.worker.stamp',
+  inputs: () => [
+    ...COMPILERS,
+    '.scripts/lib/worker.mjs',
+    ...listFiles('src').filter((file) => file.endsWith('.ts') && file !== GENERATED_WORKER),
+  ],
+  compile: compileWorker,
 };
 
 /** @type {import('./lib/stage.mjs').Stage} */
@@ -39,16 +53,22 @@ const SOURCE_STAGE = {
  *  @param {(line: string) => void} log @returns {Promise<boolean>} whether anything was built */
 export async function build(log) {
   return withBuildLock(async () => {
-    const builtWasm = await runStage(WASM_STAGE, log);
-    const builtSource = await runStage(SOURCE_STAGE, log);
-    return builtWasm || builtSource;
+    const built = [];
+    for (const stage of [WASM_STAGE, WORKER_STAGE, SOURCE_STAGE]) {
+      built.push(await runStage(stage, log));
+    }
+    return built.includes(true);
   });
 }
 
-/** Brings only the kernels and the generated module up to date: what types and specs need.
+/** Brings only the generated modules up to date, kernels and workers: what types and specs need.
  *  @param {(line: string) => void} log */
 export async function buildKernels(log) {
-  return withBuildLock(() => runStage(WASM_STAGE, log));
+  return withBuildLock(async () => {
+    const builtWasm = await runStage(WASM_STAGE, log);
+    const builtWorker = await runStage(WORKER_STAGE, log);
+    return builtWasm || builtWorker;
+  });
 }
 
 /** Takes the lock for an action, and clears away what builds that were killed have left: before it,
@@ -74,33 +94,71 @@ function removeLeftovers() {
   }
 }
 
+/** Two builds of one source, each for memory that is shared and that is not; the debug build; and
+ *  the module that tries the relaxed operation. */
+const MODULES = [
+  { name: 'kernels-baseline', target: 'baseline', entry: 'assembly/index.ts' },
+  { name: 'kernels-baseline-shared', target: 'baseline-shared', entry: 'assembly/index.ts' },
+  { name: 'kernels-relaxed', target: 'relaxed', entry: 'assembly/index.ts' },
+  { name: 'kernels-relaxed-shared', target: 'relaxed-shared', entry: 'assembly/index.ts' },
+  { name: 'kernels.debug', target: 'debug', entry: 'assembly/index.ts' },
+  { name: 'relaxed-probe', target: 'relaxed', entry: 'assembly/relaxed-probe.ts' },
+];
+
 /** @param {string} folder @returns {Promise<Map<string, string>>} */
 async function compileWasm(folder) {
-  const wasm = path.join(folder, 'kernels.wasm');
-  const debug = path.join(folder, 'kernels.debug.wasm');
-  await compile('assemblyscript', 'asc', ascArguments('release', wasm));
-  await compile('assemblyscript', 'asc', ascArguments('debug', debug));
+  const outFile = (/** @type {string} */ name) => path.join(folder, `${name}.wasm`);
+  const queue = MODULES.map(({ name, target, entry }) =>
+    ascArguments(target, outFile(name), entry),
+  );
+  const compileQueued = async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      await compile('assemblyscript', 'asc', next);
+    }
+  };
+  // Two at a time; all end before a failure is reported, since their folder goes away then.
+  const ends = await Promise.allSettled([compileQueued(), compileQueued()]);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+
+  const names = MODULES.map(({ name }) => name);
   const generated = path.join(folder, 'binary.generated.ts');
-  writeFileSync(generated, generatedModule(readFileSync(wasm)));
+  const embedded = names.filter((name) => name !== 'kernels.debug');
+  const constants = embedded.map((name) => base64Constant(name, readFileSync(outFile(name))));
+  writeFileSync(generated, GENERATED_HEADER + constants.join(''));
   return new Map([
-    ['dist/wasm/kernels.wasm', wasm],
-    ['dist/wasm/kernels.debug.wasm', debug],
+    ...names.map((name) => /** @type {const} */ ([`dist/wasm/${name}.wasm`, outFile(name)])),
     [GENERATED, generated],
   ]);
 }
 
-/** @param {'release' | 'debug'} target @param {string} outFile @returns {string[]} */
-export function ascArguments(target, outFile) {
-  return ['--config', 'asconfig.json', '--target', target, '--outFile', outFile];
+/** @param {string} target of asconfig.json @param {string} outFile @param {string} entry
+ *  @returns {string[]} */
+export function ascArguments(target, outFile, entry) {
+  return [entry, '--config', 'asconfig.json', '--target', target, '--outFile', outFile];
 }
 
-/** @param {Buffer} wasm */
-function generatedModule(wasm) {
-  return `/** The compiled kernels of assembly/ in base64: no runtime or bundler has to find a file.
+const GENERATED_HEADER = `/** The compiled modules of assembly/ in base64: no file has to be found.
  *  Generated by .scripts/build.mjs; not in git. */
-export const KERNELS_WASM_BASE64: string =
-  '${wasm.toString('base64')}';
 `;
+
+/** @param {string} name @param {Buffer} wasm */
+function base64Constant(name, wasm) {
+  const constant = `${name.replaceAll('-', '_').toUpperCase()}_BASE64`;
+  return `\nexport const ${constant}: string =\n  '${wasm.toString('base64')}';\n`;
+}
+
+/** @param {string} folder @returns {Promise<Map<string, string>>} */
+async function compileWorker(folder) {
+  const script = await bundleWorker().catch((error) => {
+    throw new BuildError(`esbuild failed:\n${error.message}`);
+  });
+  const [worker, generated] = ['worker.js', 'worker.generated.ts'].map((n) => path.join(folder, n));
+  writeFileSync(worker, script);
+  writeFileSync(generated, workerModule(script));
+  return new Map([
+    ['dist/worker.js', worker],
+    [GENERATED_WORKER, generated],
+  ]);
 }
 
 /** @param {string} folder @returns {Promise<Map<string, string>>} */

@@ -21,6 +21,7 @@ const CHECKS = [
   ['check_goldens.py', goldenFolders()],
   ['check_cli.py', []],
   ['check_compare.py', []],
+  ['check_torch_bin.py', []],
   ['check_embedded.py', [path.join(ROOT, 'fixtures/embedded'), SHOTS]],
 ];
 

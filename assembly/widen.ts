@@ -61,6 +61,16 @@ export function widenF16(yPtr: usize, xPtr: usize, count: usize): void {
   }
 }
 
+/** Elements `start` to `end` of `widenBf16`. */
+export function widenBf16Range(yPtr: usize, xPtr: usize, start: usize, end: usize): void {
+  widenBf16(yPtr + start * 4, xPtr + start * 2, end - start);
+}
+
+/** Elements `start` to `end` of `widenF16`. */
+export function widenF16Range(yPtr: usize, xPtr: usize, start: usize, end: usize): void {
+  widenF16(yPtr + start * 4, xPtr + start * 2, end - start);
+}
+
 /** Four binary16 patterns, each in the low half of a 32-bit lane, as float32. */
 @inline
 function widenF16Lanes(x: v128): v128 {

@@ -13,6 +13,12 @@ export { comparisonToJson, comparisonToText } from './conform/report-text.ts';
 export { traceMetadata } from './conform/trace-metadata.ts';
 export { openTrace, type TraceSource } from './conform/trace-source.ts';
 export {
+  checkEngineOptions,
+  type EngineChoice,
+  type EngineOptions,
+  type KernelsModule,
+} from './engine/engine-options.ts';
+export {
   complete,
   type GenerateOptions,
   generate,
@@ -37,11 +43,29 @@ export {
   openModel,
   openTokenizer,
 } from './engine/load.ts';
-export { type MemoryPlan, planMemory } from './engine/plan.ts';
+export { type MemoryPlan, type PlanOptions, planMemory } from './engine/plan.ts';
+export type { LoadProgress } from './engine/read-weights.ts';
 export { traceTensorsToWrite } from './engine/trace-file.ts';
+export { QUANTIZATIONS, type Quantization } from './engine/weight-formats.ts';
 export { BaichuanError, ERROR_CODES, type ErrorCode, EXIT_CODES, quote } from './errors.ts';
 export { type ByteSink, type ByteSource, blobSource, bufferSource } from './formats/byte-source.ts';
-export type { Checkpoint, StoredTensor, StoredType } from './formats/checkpoint.ts';
+export type {
+  BlockType,
+  Checkpoint,
+  ElementType,
+  StoredTensor,
+  StoredType,
+} from './formats/checkpoint.ts';
+export {
+  baichuanMetadata,
+  type GgufVocabulary,
+  type ModelSizes,
+} from './formats/gguf/baichuan-metadata.ts';
+export { exportGguf, type GgufExportOptions, type GgufModel } from './formats/gguf/export.ts';
+export type { WritableType } from './formats/gguf/ggml-types.ts';
+export { type GgufModelFile, openGguf } from './formats/gguf/open.ts';
+export { type Spellings, spellingsOf } from './formats/gguf/spellings.ts';
+export { type GgufTensorToWrite, writeGguf } from './formats/gguf/writer.ts';
 export {
   type Folder,
   type HuggingFaceFolder,

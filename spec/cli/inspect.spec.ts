@@ -44,13 +44,51 @@ for (const { name, weights } of GOLDENS) {
 cli('law: --context-length plans the cache, in blocks of 64 positions', async () => {
   const plan = async (length: string) =>
     JSON.parse(
-      (await runCommand(['inspect', '--preset', 'baichuan-13b', '-c', length, '--json'])).stdout,
+      (
+        await runCommand([
+          'inspect',
+          '--preset',
+          'baichuan-13b',
+          '-c',
+          length,
+          ...kernels,
+          '--json',
+        ])
+      ).stdout,
     ).memory;
+  const kernels = ['--kernels', 'reference'];
   const [one, two] = [await plan('64'), await plan('65')];
   // keys and values · layers · hidden · float32 · positions
   assert.is(one.cacheBytes, 2 * 40 * 5120 * 4 * 64);
   assert.is(two.cacheBytes, 2 * one.cacheBytes);
-  assert.is(one.totalBytes, one.cacheBytes + 4 * 13_264_901_120);
+  assert.is(one.weightBytes, 4 * 13_264_901_120);
+  assert.is(one.totalBytes, one.cacheBytes + one.weightBytes + one.scratchBytes);
+});
+
+cli('law: --quantize, --kv and --kernels change the plan, and wrong ones are refused', async () => {
+  const base = ['inspect', '--preset', 'baichuan-13b'];
+  const memory = async (...options: string[]) =>
+    JSON.parse((await runCommand([...base, ...options, '--json'])).stdout).memory;
+  const none = await memory();
+  const int4 = await memory('-q', 'int4');
+  assert.ok(int4.weightBytes < none.weightBytes / 3);
+  assert.is(int4.kvCache, 'int8');
+  const wide = await memory('-q', 'int4', '--kv', 'f32');
+  assert.ok(wide.cacheBytes > 3.8 * int4.cacheBytes);
+  assert.is((await memory('--kernels', 'reference')).banks.length, 0);
+  assert.ok(int4.banks.length === 3 && none.banks.length > 7);
+  for (const options of [
+    ['-q', 'int5'],
+    ['--kv', 'f16'],
+    ['--kernels', 'cuda'],
+  ]) {
+    const { code, stderr } = await runCommand([...base, ...options]);
+    assert.is(code, 2);
+    assert.match(stderr, /^error|option-value/);
+  }
+  const { stdout } = await runCommand([...base, '-q', 'int4']);
+  assert.match(stdout, /weights \(int4\) +7\.79 GB/);
+  assert.match(stdout, /bank 2 +3\.\d+ GB {2}\d+ … head/);
 });
 
 cli.run();

@@ -6,8 +6,8 @@ import * as assert from 'uvu/assert';
 import { attentionProbs, attentionScores } from '../../src/conform/attention-parts.ts';
 import { compareTraces } from '../../src/conform/compare-traces.ts';
 import { judgeLocally } from '../../src/conform/diagnose.ts';
-import { weightOf } from '../../src/conform/gallery/feed-forward.ts';
 import { turn } from '../../src/conform/gallery/rotary.ts';
+import { numbersOfWeight } from '../../src/conform/oracle-kernels.ts';
 import type { ReferenceSetup } from '../../src/conform/stage.ts';
 import type { LinearWeight } from '../../src/kernels/kernels.ts';
 import { float32, type Tensor, tensorOf } from '../../src/tensor/tensor.ts';
@@ -51,7 +51,7 @@ function variantOf(seed: number): Variant {
 function changed(setup: ReferenceSetup, variant: Variant): ReferenceSetup {
   const linear = (x: Tensor, weight: LinearWeight) => {
     const [T, K] = x.shape;
-    const table = weightOf(weight) as Tensor;
+    const table = numbersOfWeight(weight) as Tensor;
     const [a, b, out] = [float32(x), float32(table), weight.outFeatures];
     const y = Float32Array.from({ length: T * out }, (_, i) =>
       dot(a, b, [Math.floor(i / out) * K, (i % out) * K, K], variant),

@@ -124,15 +124,21 @@ huggingFace('error: a folder without weights, or with weights that are not read 
     openHuggingFaceFolder(memoryFolder({ ...config, ...files }));
   const missing = { code: 'directory-missing', where: 'model.safetensors' } as const;
   await expectRefusal(opening({}), missing);
-  for (const name of ['pytorch_model.bin', 'model.gguf', 'consolidated.00.pth']) {
-    const extension = name.slice(name.lastIndexOf('.'));
+  await expectRefusal(opening({ 'model.gguf': '' }), {
+    code: 'format-unsupported',
+    where: 'model.gguf',
+    message: '.gguf is not read yet',
+    fix: 'Convert',
+  });
+  for (const name of ['pytorch_model-00001-of-00002.bin', 'consolidated.00.pth']) {
     await expectRefusal(opening({ [name]: '' }), {
-      code: 'format-unsupported',
-      where: name,
-      message: `${extension} is not read yet`,
-      fix: 'Convert',
+      code: 'directory-missing',
+      where: 'pytorch_model.bin.index.json',
+      message: name,
+      fix: 'name the one weights file',
     });
   }
+  await expectRefusal(opening({ 'training_args.bin': '' }), missing);
   const lone = opening({ 'model-00001-of-00002.safetensors': '' });
   const where = 'model.safetensors.index.json';
   await expectRefusal(lone, { code: 'directory-missing', where, message: 'model-00001-of-00002' });
@@ -140,10 +146,10 @@ huggingFace('error: a folder without weights, or with weights that are not read 
 
 huggingFace('error: a named weights file that is missing, or not read yet', async () => {
   const opening = (weightsName: string) => () =>
-    openHuggingFaceFolder(memoryFolder({ ...base, 'x.bin': '' }), { weights: weightsName });
+    openHuggingFaceFolder(memoryFolder({ ...base, 'x.gguf': '' }), { weights: weightsName });
   const missing = { code: 'directory-missing', where: 'other.safetensors' } as const;
   await expectRefusal(opening('other.safetensors'), missing);
-  await expectRefusal(opening('x.bin'), { code: 'format-unsupported', where: 'x.bin' });
+  await expectRefusal(opening('x.gguf'), { code: 'format-unsupported', where: 'x.gguf' });
   const lone = (options?: { weights: string }) => () =>
     openHuggingFaceFolder(memoryFolder({ 'x.gguf': '' }), options);
   for (const action of [lone(), lone({ weights: 'x.gguf' })]) {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ByteSink } from '../../src/formats/byte-source.ts';
-import { STORED_TYPE_BYTES, type StoredType } from '../../src/formats/checkpoint.ts';
+import { type ElementType, STORED_TYPE_BYTES } from '../../src/formats/checkpoint.ts';
 import {
   safetensorsHeader,
   startSafetensors,
@@ -19,7 +19,7 @@ function memorySink(): ByteSink & { readonly pieces: Uint8Array[] } {
   return { pieces, write: async (bytes) => void pieces.push(Uint8Array.from(bytes)) };
 }
 
-const types: StoredType[] = ['F64', 'F32', 'F16', 'BF16', 'I64', 'I32', 'I16', 'I8', 'U8', 'BOOL'];
+const types: ElementType[] = ['F64', 'F32', 'F16', 'BF16', 'I64', 'I32', 'I16', 'I8', 'U8', 'BOOL'];
 const tensor = fc.record({
   dtype: fc.constantFrom(...types),
   shape: fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 }),
@@ -114,7 +114,7 @@ writer('law: a tensor may come in asynchronous pieces', async () => {
 
 writer('law: the size of a tensor is its elements times the bytes of its type', () => {
   for (const [dtype, bytes] of Object.entries(STORED_TYPE_BYTES)) {
-    const description = { name: 'a', dtype: dtype as StoredType, shape: [3, 5] };
+    const description = { name: 'a', dtype: dtype as ElementType, shape: [3, 5] };
     assert.is(storedByteLength(description), 15 * bytes);
   }
 });

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { rotateHalves } from '../../src/kernels/reference/rotate-halves.ts';
+import { expectSame, kernelMemories } from '../support/kernel-memory.ts';
 import { randomSource } from '../support/random.ts';
 
 const kernel = suite('rotate-halves');
@@ -54,5 +55,28 @@ kernel('law: lengths are kept within rounding', () => {
     assert.ok(Math.abs(square(y) / square(x) - 1) < 1e-6);
   }
 });
+
+for (const [build, memory] of Object.entries(kernelMemories(4))) {
+  kernel(`pair: ${build} agrees bit for bit for every even D, at any alignment, in place`, () => {
+    for (let half = 0; half <= 20; half++) {
+      const [T, H, D] = [4, 1 + (half % 3), 2 * half];
+      const random = randomSource(half + 1);
+      const x = random.signed(T * H * D, 3);
+      const [cos, sin] = [random.signed(T * half), random.signed(T * half)];
+      const shift = 4 * (half % 4);
+      const expected = x.slice();
+      rotateHalves(expected, x, cos, sin, H, D, 1, 3);
+      for (const isInPlace of [false, true]) {
+        memory.reset();
+        const xPtr = memory.put(x, shift);
+        const [cosPtr, sinPtr] = [memory.put(cos, 12 - shift), memory.put(sin, 8)];
+        const yPtr = isInPlace ? xPtr : memory.put(x, 4);
+        memory.kernels.rotateHalves(yPtr, xPtr, cosPtr, sinPtr, H, D, 1, 3);
+        expectSame(memory.floats(yPtr, x.length), expected, `D ${D}`);
+        memory.expectMargins(`D ${D}`);
+      }
+    }
+  });
+}
 
 kernel.run();

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { siluMul } from '../../src/kernels/reference/silu-mul.ts';
+import { expectSame, kernelMemories } from '../support/kernel-memory.ts';
 import { randomSource } from '../support/random.ts';
 
 const kernel = suite('silu-mul');
@@ -46,5 +47,49 @@ kernel('law: gate is activated and up is multiplied, in the given range only', (
     assert.is(value, inside ? Math.fround(activated[i] * up[i]) : -7);
   });
 });
+
+/** Ordinary gates and those at which the exponential ends. */
+function gates(length: number, seed: number): Float32Array {
+  const special = [0, -0, 89, -89, 1e30, -1e30, Number.NaN, 1 / 0, -1 / 0, -104, 1e-40];
+  return randomSource(seed)
+    .signed(length, 12)
+    .map((gate, i) => (i % 5 === 4 ? special[(i + seed) % special.length] : gate));
+}
+
+for (const [build, memory] of Object.entries(kernelMemories(4))) {
+  kernel(`pair: ${build} agrees bit for bit, at every length, alignment and start`, () => {
+    for (let length = 0; length <= 40; length++) {
+      for (const isObserved of [true, false]) {
+        const start = length % 6;
+        const end = start + length;
+        const [gate, up] = [gates(end + 3, length), randomSource(length + 1).signed(end + 3, 2)];
+        const [y, activated] = [gate.slice().fill(-7), gate.slice().fill(-7)];
+        siluMul(y, gate, up, isObserved ? activated : null, start, end);
+        memory.reset();
+        const shift = 4 * (length % 4);
+        const pointers = [memory.put(gate, shift), memory.put(up, 12 - shift)];
+        const untouched = new Float32Array(gate.length).fill(-7);
+        const [yPtr, activatedPtr] = [memory.put(untouched, 4), memory.put(untouched, shift)];
+        const seen = isObserved ? activatedPtr : 0;
+        memory.kernels.siluMul(yPtr, pointers[0], pointers[1], seen, start, end);
+        expectSame(memory.floats(yPtr, y.length), y, `length ${length}`);
+        expectSame(memory.floats(activatedPtr, y.length), activated, `activated, ${length}`);
+        memory.expectMargins(`length ${length}`);
+      }
+    }
+  });
+
+  kernel(`pair: ${build} may write where gate or up stood`, () => {
+    const [gate, up] = [gates(11, 1), randomSource(2).signed(11)];
+    const expected = new Float32Array(11);
+    siluMul(expected, gate, up, null, 0, 11);
+    for (const target of [0, 1]) {
+      memory.reset();
+      const pointers = [memory.put(gate), memory.put(up)];
+      memory.kernels.siluMul(pointers[target], pointers[0], pointers[1], 0, 0, 11);
+      expectSame(memory.floats(pointers[target], 11), expected, `target ${target}`);
+    }
+  });
+}
 
 kernel.run();

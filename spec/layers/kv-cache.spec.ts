@@ -6,7 +6,6 @@ import * as assert from 'uvu/assert';
 import { BLOCK_POSITIONS } from '../../src/kernels/kernels.ts';
 import { createReferenceKernels } from '../../src/kernels/reference/index.ts';
 import { KvCache } from '../../src/layers/kv-cache.ts';
-import { Arena } from '../../src/tensor/arena.ts';
 import { float32, tensorOf } from '../../src/tensor/tensor.ts';
 
 const layer = suite('kv-cache');
@@ -15,7 +14,7 @@ const [LAYERS, HEADS, HEAD_DIM] = [2, 3, 5];
 const CONTEXT = 300;
 
 function newCache() {
-  const kernels = createReferenceKernels(new Arena({ debug: true }));
+  const kernels = createReferenceKernels({ debug: true });
   const options = { layers: LAYERS, heads: HEADS, headDim: HEAD_DIM, contextLength: CONTEXT };
   return { kernels, cache: new KvCache(kernels, options) };
 }

@@ -3,9 +3,11 @@
  *  runtime and compares the lines. */
 
 import { createHash } from 'node:crypto';
+import type { EngineOptions } from '../../src/engine/engine-options.ts';
 import { complete } from '../../src/engine/generate.ts';
 import { load } from '../../src/engine/load.ts';
 import { cos, exp, exp32, log, pow, sin } from '../../src/math/index.ts';
+import { syntheticFolder } from '../support/synthetic-model.ts';
 
 const GOLDENS = ['alibi-5heads', 'rope-4heads', 'alibi-40heads', 'rope-3heads-32layers'];
 
@@ -28,17 +30,59 @@ const positive = ARGUMENTS.map(Math.abs);
 console.log(`log ${hash([positive.map(log)])}`);
 console.log(`pow ${hash([positive.map((base, i) => pow(base, ARGUMENTS[i] / 1000))])}`);
 
-for (const golden of GOLDENS) {
-  const model = await load(new URL(`../../fixtures/goldens/${golden}/`, import.meta.url));
-  const ids = Array.from({ length: 37 }, (_, i) => (i * 31 + 7) % model.config.vocabSize);
-  const { tensors } = await model.trace(ids);
-  console.log(`${golden} trace ${hash([...tensors.values()].map(({ values }) => values))}`);
-  const options = { temperature: 2, topP: 0.9, seed: 42, maxNewTokens: 40, eosTokenId: null };
-  const { outputIds } = await complete(model, { ids }, options);
-  console.log(`${golden} sampled ${outputIds.join(',')}`);
+const golden = (name: string) => new URL(`../../fixtures/goldens/${name}/`, import.meta.url);
+
+/** Ways of computing whose bits must not depend on the runtime. */
+const WAYS: readonly EngineOptions[] = [
+  { kernels: 'reference' },
+  {},
+  { quantize: 'int8' },
+  { quantize: 'int4' },
+  { quantize: 'int4', activations: 'exact', kvCache: 'f32' },
+  { quantize: 'int8-channel' },
+  { quantize: 'int4-channel', activations: 'fast' },
+];
+
+for (const name of GOLDENS) {
+  for (const way of WAYS) {
+    await using model = await load(golden(name), way);
+    const ids = Array.from({ length: 37 }, (_, i) => (i * 31 + 7) % model.config.vocabSize);
+    const { tensors } = await model.trace(ids);
+    const title = `${name} ${JSON.stringify(way)}`;
+    console.log(`${title} trace ${hash([...tensors.values()].map(({ values }) => values))}`);
+    const options = { temperature: 2, topP: 0.9, seed: 42, maxNewTokens: 40, eosTokenId: null };
+    const { outputIds } = await complete(model, { ids }, options);
+    console.log(`${title} sampled ${outputIds.join(',')}`);
+  }
 }
 
-const embedded = await load();
+// Threads, builds and chunks change nothing: each of these lines ends in the same hash.
+const shape = {
+  position: 'alibi',
+  vocabSize: 1003,
+  hiddenSize: 360,
+  intermediateSize: 968,
+  numHiddenLayers: 3,
+  numAttentionHeads: 5,
+} as const;
+const ids = Array.from({ length: 83 }, (_, i) => (i * 7919 + 13) % shape.vocabSize);
+const folder = syntheticFolder(shape);
+for (const quantize of ['none', 'int8', 'int4'] as const) {
+  for (const threads of [1, 2, 4]) {
+    for (const simd of ['auto', 'baseline'] as const) {
+      await using model = await load(folder, { quantize, threads, simd });
+      const { data } = await model.forward(ids);
+      const sequence = model.openSequence();
+      for (const id of ids.slice(0, 20)) await sequence.append([id]);
+      await sequence.append(ids.slice(20, 70));
+      const last = await sequence.append(ids.slice(70));
+      if (hash([last]) !== hash([data.subarray(-shape.vocabSize)])) console.log('chunks differ');
+      console.log(`${quantize}, ${threads} threads, ${simd} ${hash([data])}`);
+    }
+  }
+}
+
+await using embedded = await load();
 const { text } = await complete(embedded, 'Hamlet->Shakespeare\n夜雨寄北->', { logprobs: 5 });
 const { data } = await embedded.forward([5, 700, 900, 1100]);
 console.log(`embedded ${text} ${hash([data])}`);

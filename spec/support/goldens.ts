@@ -4,21 +4,17 @@
 import { readFileSync } from 'node:fs';
 import { type BaichuanConfig, parseConfig } from '../../src/config.ts';
 import type { Kernels } from '../../src/kernels/kernels.ts';
-import { createReferenceKernels } from '../../src/kernels/reference/index.ts';
 import type { LayerContext, Segment, Tap } from '../../src/layers/context.ts';
 import type { DecoderLayerWeights } from '../../src/layers/decoder-layer.ts';
 import { KvCache } from '../../src/layers/kv-cache.ts';
 import { createContext, forward, type Machine } from '../../src/model/baichuan.ts';
-import { type BaichuanWeights, loadWeights } from '../../src/model/weights.ts';
-import { Arena } from '../../src/tensor/arena.ts';
+import { type BaichuanWeights, createWeights, parameterShapes } from '../../src/model/weights.ts';
 import { float32, type Tensor, tensorOf } from '../../src/tensor/tensor.ts';
 import { difference } from '../../src/verify/compare.ts';
+import { KERNEL_SETS } from './kernel-sets.ts';
 import { type OracleTensor, readSafetensors } from './safetensors-oracle.ts';
 
-/** Every kernel set, each proven by the same goldens and laws. */
-export const KERNEL_SETS: Record<string, (arena: Arena) => Kernels> = {
-  reference: createReferenceKernels,
-};
+export { KERNEL_SETS };
 
 export interface Golden {
   readonly name: string;
@@ -69,17 +65,13 @@ export interface Runner {
 /** Loads a golden model into a kernel set, with an arena that catches the use of freed memory. */
 export async function runner(
   { config, weights }: Pick<Golden, 'config' | 'weights'>,
-  kernelSet = 'reference',
+  kernelSet: string | Kernels = 'reference',
 ): Promise<Runner> {
-  const arena = new Arena({ debug: true });
-  const kernels = KERNEL_SETS[kernelSet](arena);
-  const loaded = await loadWeights(config, kernels, async (name) => {
-    const { values, shape } = weights.get(name) as OracleTensor;
-    return tensorOf(Float32Array.from(values), shape);
-  });
+  const kernels = typeof kernelSet === 'string' ? KERNEL_SETS[kernelSet](config) : kernelSet;
+  const loaded = fillWeights(config, kernels, weights);
   const { numHiddenLayers: layers, numAttentionHeads: heads, headDim } = config;
   const kvCache = new KvCache(kernels, { layers, heads, headDim, contextLength: 4096 });
-  const machine = { config, kernels, arena, kvCache };
+  const machine = { config, kernels, kvCache };
   const run: Runner['run'] = (parts, tap) => {
     let start = 0;
     const segments: Segment[] = parts.map(({ sequence, ids }) => {
@@ -88,17 +80,34 @@ export async function runner(
       return segment;
     });
     for (const segment of segments) kvCache.reserve(segment);
-    const mark = arena.mark();
+    const marks = kernels.arenas.map((arena) => arena.mark());
     const pass = { tokenIds: parts.flatMap(({ ids }) => ids), segments, logits: 'all' as const };
     const steps = forward(pass, loaded, { ...machine, tap });
     let step = steps.next();
     while (!step.done) step = steps.next();
     const logits = Float32Array.from(float32(step.value));
-    arena.release(mark);
+    kernels.arenas.forEach((arena, index) => {
+      arena.release(marks[index]);
+    });
     for (const segment of segments) kvCache.commit(segment);
     return logits;
   };
   return { machine, weights: loaded, kvCache, run };
+}
+
+/** A model whose every parameter is written from memory, as float32. */
+export function fillWeights(
+  config: BaichuanConfig,
+  kernels: Kernels,
+  weights: ReadonlyMap<string, OracleTensor>,
+): BaichuanWeights {
+  const unfilled = createWeights(config, kernels, () => 'f32');
+  for (const name of parameterShapes(config).keys()) {
+    const { values } = weights.get(name) as OracleTensor;
+    const bytes = new Uint8Array(Float32Array.from(values).buffer);
+    unfilled.write(name, 0, { dtype: 'F32', bytes });
+  }
+  return unfilled.weights;
 }
 
 /** One row of a batch of recorded ids. */

@@ -58,7 +58,7 @@ export async function expectRefusal(
 }
 
 /** The error contract: place or file, a remedy, and nothing that a terminal would act on. */
-function expectContract(error: BaichuanError): void {
+export function expectContract(error: BaichuanError): void {
   const { what, fix, file, where } = error;
   assert.ok(file !== undefined || where !== undefined, `${error.code} says no place`);
   assert.match(what, /\S.*[.)]$/s, `"${what}" is no sentence`);
@@ -104,7 +104,8 @@ function hasControlCharacter(text: string): boolean {
   });
 }
 
-function prototypeKeys(): Record<string, string[]> {
+/** The own keys of the prototypes that careless code changes (I8). */
+export function prototypeKeys(): Record<string, string[]> {
   const prototypes = { Object, Array, Map, Set, String, Number, Function, Uint8Array, Promise };
   return Object.fromEntries(
     Object.entries(prototypes).map(([name, { prototype }]) => [

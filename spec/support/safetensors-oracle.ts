@@ -13,6 +13,7 @@ export interface OracleTensor {
 const READERS: Record<string, (bytes: ArrayBuffer) => Float32Array | Float64Array> = {
   F32: (bytes) => new Float32Array(bytes),
   F64: (bytes) => new Float64Array(bytes),
+  I8: (bytes) => Float32Array.from(new Int8Array(bytes)),
   I64: (bytes) => Float64Array.from(new BigInt64Array(bytes), Number),
   BF16: (bytes) => {
     const bits = Uint32Array.from(new Uint16Array(bytes), (half) => half * 65536);

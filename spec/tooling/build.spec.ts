@@ -43,7 +43,7 @@ const project = createProject({
   'src/greet.ts': greeting('first'),
   // Fewer declarations to read: a third of the time.
   'tsconfig.json': JSON.stringify({ ...tsconfig, compilerOptions: lean }),
-  'src/bytes.ts': `export { KERNELS_WASM_BASE64 } from './kernels/wasm/binary.generated.ts';\n`,
+  'src/bytes.ts': `export * from './kernels/wasm/binary.generated.ts';\n`,
 });
 const first = project.run('build.mjs');
 const read = (file: string) => readFileSync(project.at(file), 'utf8');
@@ -74,11 +74,21 @@ spec('law: the command has a first line for the shell, the mode, and a map to it
   assert.match(map.mappings, /^;[^;]/);
 });
 
-spec('law: the generated module holds the bytes of the compiled kernels', () => {
-  const base64 = /'([\w+/=]+)';\n$/.exec(read('src/kernels/wasm/binary.generated.ts'))?.[1] ?? '';
-  const bytes = readFileSync(project.at('dist/wasm/kernels.wasm'));
-  assert.ok(bytes.equals(Buffer.from(base64, 'base64')));
-  assert.ok(WebAssembly.validate(bytes));
+spec('law: the generated module holds the bytes of every compiled module', () => {
+  const text = read('src/kernels/wasm/binary.generated.ts');
+  const constants = [
+    ...text.matchAll(/^export const (\w+)_BASE64: string =\n {2}'([\w+/=]+)';$/gm),
+  ];
+  const names = constants.map(([, name]) => name.toLowerCase().replaceAll('_', '-'));
+  assert.equal(names, [
+    ...['kernels-baseline', 'kernels-baseline-shared', 'kernels-relaxed', 'kernels-relaxed-shared'],
+    'relaxed-probe',
+  ]);
+  for (const [index, name] of names.entries()) {
+    const bytes = readFileSync(project.at(`dist/wasm/${name}.wasm`));
+    assert.ok(bytes.equals(Buffer.from(constants[index][2], 'base64')), name);
+    if (!name.includes('relaxed')) assert.ok(WebAssembly.validate(bytes), name);
+  }
 });
 
 spec('law: a second build does nothing, within a second', () => {

@@ -10,6 +10,7 @@ import {
   type Tokenizer,
 } from '../index.ts';
 import { type CommandProcess, readPath } from '../platform/command-line.ts';
+import { computeOptions, progressPrinter } from './compute.ts';
 import type { Arguments, OptionSpec } from './options.ts';
 
 export interface Command {
@@ -49,47 +50,6 @@ export const PROMPT_OPTIONS: readonly OptionSpec[] = [
   },
 ];
 
-/** Options of how it computes. This version has the reference kernels; other values are refused by
- *  name, so that scripts do not run with something else than they ask for. */
-export const COMPUTE_OPTIONS: readonly OptionSpec[] = [
-  {
-    name: 'context-length',
-    short: 'c',
-    value: 'N',
-    help: 'positions of the cache; default: grows as needed',
-  },
-  { name: 'kernels', value: 'NAME', help: 'reference (default)' },
-  { name: 'quantize', short: 'q', value: 'TYPE', help: 'none (default): the weights as they are' },
-  { name: 'kv', value: 'TYPE', help: 'f32 (default)' },
-  { name: 'activations', value: 'TYPE', help: 'exact (default)' },
-  { name: 'simd', value: 'BUILD', help: 'auto (default)' },
-  { name: 'threads', short: 't', value: 'N', help: '1 (default)' },
-];
-
-const SUPPORTED: Readonly<Record<string, string>> = {
-  kernels: 'reference',
-  quantize: 'none',
-  kv: 'f32',
-  activations: 'exact',
-  simd: 'auto',
-  threads: '1',
-};
-
-/** Refuses a way of computing that is not there yet. @throws option-unsupported */
-export function checkComputeOptions(args: Arguments): void {
-  for (const [name, supported] of Object.entries(SUPPORTED)) {
-    const value = args.text(name);
-    if (value === undefined || value === supported) continue;
-    throw new BaichuanError('option-unsupported', {
-      where: `--${name}`,
-      what: `${quote(value)} is not supported; this version has ${supported} only.`,
-      fix: `Write --${name} ${supported}, or leave it out.`,
-      expected: supported,
-      found: quote(value),
-    });
-  }
-}
-
 /** The model of `--model`, loaded, with its notices on stderr.
  *  @param options.needsTokenizer refuse a model without one before its weights are read */
 export async function loadModel(
@@ -97,12 +57,12 @@ export async function loadModel(
   self: CommandProcess,
   { needsTokenizer }: { needsTokenizer: boolean },
 ): Promise<LanguageModel> {
-  checkComputeOptions(args);
   return load(modelSource(args), {
-    contextLength: args.number('context-length'),
+    ...computeOptions(args),
     needsTokenizer,
     signal: self.signal,
     onNotice: noticePrinter(self),
+    onProgress: progressPrinter(args, self),
   });
 }
 

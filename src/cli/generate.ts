@@ -17,7 +17,6 @@ import {
 } from '../index.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
 import {
-  COMPUTE_OPTIONS,
   type Command,
   JSON_OPTION,
   loadModel,
@@ -26,6 +25,7 @@ import {
   PROMPT_OPTIONS,
   promptOf,
 } from './command.ts';
+import { COMPUTE_OPTIONS } from './compute.ts';
 import { type Arguments, expectNoWords } from './options.ts';
 
 export const generateCommand: Command = {

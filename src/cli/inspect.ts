@@ -4,7 +4,9 @@ import {
   type BaichuanConfig,
   BaichuanError,
   CONFIG_PRESETS,
+  checkEngineOptions,
   countParameters,
+  type MemoryPlan,
   openModel,
   parameterShapes,
   planMemory,
@@ -12,6 +14,14 @@ import {
 } from '../index.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
 import { type Command, JSON_OPTION, MODEL_OPTION, modelSource, noticePrinter } from './command.ts';
+import {
+  CACHE_OPTION,
+  CONTEXT_OPTION,
+  computeOptions,
+  contextLengthOf,
+  KERNELS_OPTION,
+  QUANTIZE_OPTION,
+} from './compute.ts';
 import { type Arguments, expectNoWords } from './options.ts';
 
 const PRESETS = Object.keys(CONFIG_PRESETS).join(' | ');
@@ -24,7 +34,10 @@ export const inspectCommand: Command = {
   options: [
     MODEL_OPTION,
     { name: 'preset', value: 'NAME', help: `a published size instead of files: ${PRESETS}` },
-    { name: 'context-length', short: 'c', value: 'N', help: 'positions to plan memory for' },
+    CONTEXT_OPTION,
+    QUANTIZE_OPTION,
+    CACHE_OPTION,
+    KERNELS_OPTION,
     JSON_OPTION,
   ],
   run: runInspect,
@@ -52,9 +65,20 @@ async function runInspect(args: Arguments, self: CommandProcess): Promise<number
   const { name, config, tensors, tokenizer } = inspected;
   const { notices: _notices, ...settings } = config;
   const parameters = countParameters(config);
-  const memory = planMemory(config, positions);
+  const types = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const storedAs = (tensor: string) => types.get(tensor) ?? { dtype: 'F32' };
+  const options = { ...computeOptions(args), contextLength: positions, storedAs };
+  checkEngineOptions(options);
+  const memory = planMemory(config, options);
   if (args.has('json')) {
-    const value = { name, config: settings, parameters, tensors, tokenizer, memory };
+    const value = {
+      name,
+      config: settings,
+      parameters,
+      tensors,
+      tokenizer,
+      memory: jsonPlan(memory),
+    };
     await self.print(`${JSON.stringify(value)}\n`);
     return 0;
   }
@@ -65,10 +89,7 @@ async function runInspect(args: Arguments, self: CommandProcess): Promise<number
     ...Object.entries({ parameters, ...settings }).map(
       ([key, value]) => `  ${key.padEnd(20)} ${value}`,
     ),
-    `memory, ${memory.kernels} kernels, ${memory.contextLength} positions`,
-    `  ${'weights'.padEnd(20)} ${formatBytes(memory.weightBytes)}`,
-    `  ${'key/value cache'.padEnd(20)} ${formatBytes(memory.cacheBytes)}`,
-    `  ${'together'.padEnd(20)} ${formatBytes(memory.totalBytes)}`,
+    ...planLines(memory),
     `tokenizer.model: ${tokenizer ? 'present' : 'absent'}`,
     `${tensors.length} tensors`,
     ...tensors.map(tensorLine),
@@ -111,17 +132,29 @@ function inspectedPreset(preset: string, args: Arguments): Inspected {
   return { name, config, tensors, tokenizer: false };
 }
 
-function contextLengthOf(args: Arguments): number | undefined {
-  const contextLength = args.number('context-length');
-  if (contextLength === undefined) return undefined;
-  if (Number.isInteger(contextLength) && contextLength >= 1 && contextLength <= 2 ** 20) {
-    return contextLength;
-  }
-  throw new BaichuanError('option-value', {
-    where: '--context-length',
-    what: `${contextLength} is not a number of positions.`,
-    fix: 'Give an integer from 1 to 1048576.',
-  });
+/** The plan without what every tensor becomes, which the tensors tell. */
+function jsonPlan({ formats: _formats, ...plan }: MemoryPlan) {
+  return plan;
+}
+
+function planLines(plan: MemoryPlan): string[] {
+  const { kernels, quantize, kvCache, contextLength, banks } = plan;
+  const title = `memory, ${kernels} kernels, ${contextLength} positions`;
+  const sizes = {
+    [`weights (${quantize})`]: plan.weightBytes,
+    [`cache (${kvCache})`]: plan.cacheBytes,
+    activations: plan.scratchBytes,
+    together: plan.totalBytes,
+  };
+  return [
+    title,
+    ...Object.entries(sizes).map(([name, bytes]) => `  ${name.padEnd(20)} ${formatBytes(bytes)}`),
+    ...banks.map((bank, index) => {
+      const bytes = bank.weightBytes + bank.cacheBytes + bank.scratchBytes;
+      const range = [bank.places[0], bank.places.at(-1)].join(' … ');
+      return `  ${`bank ${index}`.padEnd(20)} ${formatBytes(bytes)}  ${range}`;
+    }),
+  ];
 }
 
 function tensorLine({ name, dtype, shape, file }: InspectedTensor): string {

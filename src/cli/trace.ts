@@ -10,7 +10,6 @@ import {
 import { type CommandProcess, packageVersion, runtimeName } from '../platform/command-line.ts';
 import { createFile } from '../platform/node.ts';
 import {
-  COMPUTE_OPTIONS,
   type Command,
   expectNotInterrupted,
   JSON_OPTION,
@@ -20,6 +19,7 @@ import {
   PROMPT_OPTIONS,
   promptOf,
 } from './command.ts';
+import { COMPUTE_OPTIONS } from './compute.ts';
 import { type Arguments, expectNoWords } from './options.ts';
 
 export const traceCommand: Command = {

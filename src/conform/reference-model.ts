@@ -4,11 +4,18 @@
 import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError } from '../errors.ts';
 import type { Checkpoint, StoredTensor } from '../formats/checkpoint.ts';
-import { createReferenceKernels } from '../kernels/reference/index.ts';
+import type { Kernels } from '../kernels/kernels.ts';
 import type { TracePlace } from '../model/trace-points.ts';
-import { loadWeights, parameterShapes } from '../model/weights.ts';
-import { Arena } from '../tensor/arena.ts';
+import {
+  type BaichuanWeights,
+  createWeights,
+  type ParameterInfo,
+  parameterTable,
+} from '../model/weights.ts';
+import { readFileBlocks } from '../tensor/file-blocks.ts';
+import { dequantize } from '../tensor/quantized.ts';
 import { elementCount, float32, type Tensor, tensorOf } from '../tensor/tensor.ts';
+import { createOracleKernels } from './oracle-kernels.ts';
 import { PUBLISHED_ATTENTION, type ReferenceSetup, type Stage } from './stage.ts';
 import { numbersOf } from './trace-source.ts';
 
@@ -25,59 +32,60 @@ const MAX_TIED_ELEMENTS = 64 * 2 ** 20;
 
 /** A model whose weights come from a checkpoint. */
 export function checkpointModel(config: BaichuanConfig, checkpoint: Checkpoint): ReferenceModel {
-  const shapes = parameterShapes(config);
   return {
     config,
     judges: () => true,
     async setup(stage, ids) {
-      const arena = new Arena();
-      const kernels = createReferenceKernels(arena);
-      const layers = typeof stage === 'number' ? 1 : 0;
-      const stageConfig = { ...config, numHiddenLayers: layers };
-      const embedded = new Map<number, Float32Array>();
-      if (stage === 'embedding') await readRows(checkpoint, config, ids, embedded);
-      const weights = await loadWeights(stageConfig, kernels, async (name) => {
-        const moved = typeof stage === 'number' ? name.replace(FIRST_LAYER, `$1${stage}.`) : name;
-        if (!isNeeded(name, stage, config)) return absent(shapes.get(name) ?? []);
-        return readTensor(checkpoint, moved);
-      });
-      const embedding = (tokens: readonly number[]) => gather(tokens, embedded, config.hiddenSize);
+      const kernels = createOracleKernels();
+      const isNeeded = ({ role, place, shape }: ParameterInfo) =>
+        role === 'embedding'
+          ? stage === 'head' && elementCount(shape) <= MAX_TIED_ELEMENTS
+          : (place === 0 && typeof stage === 'number') || place === stage;
+      const read = async (name: string, info: ParameterInfo) =>
+        isNeeded(info) ? readWhole(checkpoint, nameInStage(name, stage)) : undefined;
+      const stageConfig = configOfStage(config, stage);
+      const weights = await fillStage(stageConfig, kernels, read);
+      const rows = stage === 'embedding' ? await readRows(checkpoint, config, ids) : new Map();
+      const embedding = (tokens: readonly number[]) => gather(tokens, rows, config.hiddenSize);
       return {
-        config: stageConfig,
-        weights,
-        arena,
+        ...{ config: stageConfig, weights, ids, attention: PUBLISHED_ATTENTION },
         kernels: { ...kernels, embedding },
-        attention: PUBLISHED_ATTENTION,
-        ids,
       };
     },
   };
 }
 
-const FIRST_LAYER = /^(model\.layers\.)0\./;
-const EMBEDDING = /embed_tokens/;
+/** The configuration of a stage: of a layer alone, or of none. */
+export function configOfStage(config: BaichuanConfig, stage: Stage): BaichuanConfig {
+  return { ...config, numHiddenLayers: typeof stage === 'number' ? 1 : 0 };
+}
 
-function isNeeded(name: string, stage: Stage, config: BaichuanConfig): boolean {
-  if (EMBEDDING.test(name)) {
-    return stage === 'head' && config.vocabSize * config.hiddenSize <= MAX_TIED_ELEMENTS;
+/** The weights of a stage, with what `read` gives for each of them. */
+export async function fillStage(
+  config: BaichuanConfig,
+  kernels: Kernels,
+  read: (name: string, info: ParameterInfo) => Promise<Float32Array | undefined>,
+): Promise<BaichuanWeights> {
+  const unfilled = createWeights(config, kernels, () => 'f32');
+  for (const [name, info] of parameterTable(config)) {
+    const floats = await read(name, info);
+    if (floats === undefined) continue;
+    const bytes = new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
+    unfilled.write(name, 0, { dtype: 'F32', bytes });
   }
-  return FIRST_LAYER.test(name) ? typeof stage === 'number' : stage === 'head';
+  return unfilled.weights;
 }
 
-/** A tensor of a shape without memory, for what a stage does not use. */
-function absent(shape: readonly number[]): Tensor {
-  return { dtype: 'F32', shape, memory: { buffer: new ArrayBuffer(0) }, byteOffset: 0 };
+const FIRST_LAYER = /^(model\.layers\.)0\./;
+
+/** The only layer of a stage is the first of its own configuration. */
+function nameInStage(name: string, stage: Stage): string {
+  return typeof stage === 'number' ? name.replace(FIRST_LAYER, `$1${stage}.`) : name;
 }
 
-/** Whether a weight was read. */
-export function isPresent(tensor: Tensor): boolean {
-  return tensor.memory.buffer.byteLength > 0;
-}
-
-async function readTensor(checkpoint: Checkpoint, name: string): Promise<Tensor> {
+async function readWhole(checkpoint: Checkpoint, name: string): Promise<Float32Array> {
   const stored = storedOf(checkpoint, name);
-  const bytes = await stored.read(0, stored.byteLength);
-  return tensorOf(asFloat32(stored, bytes, elementCount(stored.shape)), stored.shape);
+  return readFloats(stored, stored.shape[0]);
 }
 
 /** Rows of the embedding table: those of the prompt and their neighbours. */
@@ -85,15 +93,15 @@ async function readRows(
   checkpoint: Checkpoint,
   config: BaichuanConfig,
   ids: readonly number[],
-  rows: Map<number, Float32Array>,
-): Promise<void> {
-  const { hiddenSize: C, vocabSize: V } = config;
-  const [name] = parameterShapes(config).keys();
+): Promise<Map<number, Float32Array>> {
+  const { vocabSize: V } = config;
+  const [name] = parameterTable(config).keys();
   const stored = storedOf(checkpoint, name);
-  const rowBytes = stored.byteLength / V;
+  const rows = new Map<number, Float32Array>();
   for (const id of new Set(ids.flatMap((id) => [id, (id + 1) % V, (id + V - 1) % V]))) {
-    rows.set(id, asFloat32(stored, await stored.read(id * rowBytes, rowBytes), C));
+    rows.set(id, await readFloats(stored, 1, id));
   }
+  return rows;
 }
 
 function storedOf(checkpoint: Checkpoint, name: string): StoredTensor {
@@ -106,8 +114,28 @@ function storedOf(checkpoint: Checkpoint, name: string): StoredTensor {
   });
 }
 
-function asFloat32({ dtype }: StoredTensor, bytes: Uint8Array, count: number): Float32Array {
-  const numbers = numbersOf(dtype, bytes, count);
+/** Rows of a stored matrix, or elements of a stored vector, as float32.
+ *  @param count how many @param row the first */
+export async function readFloats(
+  stored: StoredTensor,
+  count: number,
+  row = 0,
+): Promise<Float32Array> {
+  const { dtype, shape, byteLength, channelScales } = stored;
+  const rowBytes = byteLength / shape[0];
+  const bytes = await stored.read(row * rowBytes, count * rowBytes);
+  const columns = shape[1] ?? 1;
+  const size = [count, columns] as const;
+  if (dtype === 'Q8_0' || dtype === 'Q4_0') {
+    const type = dtype === 'Q8_0' ? 'int8' : 'int4';
+    return dequantize({ type, shape: size, ...readFileBlocks(dtype, bytes, columns) });
+  }
+  if (dtype === 'I8' && channelScales !== undefined) {
+    const values = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+    const scales = await readFloats(channelScales, count, row);
+    return dequantize({ type: 'int8-channel', shape: size, values, scales });
+  }
+  const numbers = numbersOf(dtype, bytes, count * columns);
   return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
 }
 

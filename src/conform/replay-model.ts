@@ -8,13 +8,11 @@
 
 import type { BaichuanConfig } from '../config.ts';
 import type { Kernels, LinearWeight } from '../kernels/kernels.ts';
-import { createReferenceKernels } from '../kernels/reference/index.ts';
 import { type TraceKind, traceInputs, traceName, tracePlace } from '../model/trace-points.ts';
-import { type BaichuanWeights, loadWeights } from '../model/weights.ts';
-import { Arena } from '../tensor/arena.ts';
-import { createTensor, float32, type Tensor, tensorOf } from '../tensor/tensor.ts';
+import { createTensor, float32 } from '../tensor/tensor.ts';
 import type { TensorVerdict } from './compare-traces.ts';
-import type { ReferenceModel } from './reference-model.ts';
+import { createOracleKernels } from './oracle-kernels.ts';
+import { configOfStage, fillStage, type ReferenceModel } from './reference-model.ts';
 import { PUBLISHED_ATTENTION, type Stage } from './stage.ts';
 import { findEntry, readRow, type TraceSource } from './trace-source.ts';
 
@@ -53,21 +51,20 @@ export function replayModel(
       );
     },
     async setup(stage, ids) {
-      const arena = new Arena();
       const layer = typeof stage === 'number' ? stage : 0;
       const recordings = new Map<TraceKind, Float32Array>();
-      for (const kind of [...REPLAYED, ...NORMS, 'layer', 'attention'] as const) {
+      for (const kind of [...REPLAYED, ...NORMS, 'attention'] as const) {
         const values = isOf(kind, stage) ? await read(kind, layer) : undefined;
         if (values !== undefined) recordings.set(kind, values);
       }
-      const last = config.numHiddenLayers - 1;
-      const beforeLayer = await (layer === 0 ? read('embedding', 0) : read('layer', layer - 1));
-      const input = stage === 'head' ? await read('layer', last) : beforeLayer;
-      const stageConfig = { ...config, numHiddenLayers: typeof stage === 'number' ? 1 : 0 };
-      const kernels = replayKernels(arena, recordings, ids.length);
-      const weights = await replayWeights(stageConfig, kernels, { recordings, input });
-      const setup = { config: stageConfig, weights, arena, kernels, ids };
-      return { ...setup, attention: PUBLISHED_ATTENTION };
+      const before = stage === 'head' ? config.numHiddenLayers : layer;
+      const input = await (before === 0 ? read('embedding', 0) : read('layer', before - 1));
+      const stageConfig = configOfStage(config, stage);
+      const kernels = replayKernels(recordings, ids.length);
+      const weights = await fillStage(stageConfig, kernels, async (name, { role }) =>
+        role === 'norm' ? normWeight(name, stageConfig, { recordings, input }) : undefined,
+      );
+      return { config: stageConfig, weights, kernels, ids, attention: PUBLISHED_ATTENTION };
     },
   };
 }
@@ -78,12 +75,7 @@ function isOf(kind: TraceKind, stage: Stage): boolean {
   return (stage === 'head') === isLast && kind !== 'embedding';
 }
 
-function replayKernels(
-  arena: Arena,
-  recordings: ReadonlyMap<TraceKind, Float32Array>,
-  T: number,
-): Kernels {
-  const kernels = createReferenceKernels(arena);
+function replayKernels(recordings: ReadonlyMap<TraceKind, Float32Array>, T: number): Kernels {
   const replay = (kind: TraceKind, width: number) => {
     const y = createTensor([T, width]);
     const values = recordings.get(kind);
@@ -91,51 +83,31 @@ function replayKernels(
     return y;
   };
   return {
-    ...kernels,
-    embedding: (_ids, table) => replay('embedding', table.shape[1]),
-    pack: (path, { shape: [outFeatures, inFeatures] }): ReplayedWeight => {
+    ...createOracleKernels(),
+    embedding: (_ids, { columns }) => replay('embedding', columns),
+    createLinear(path, [outFeatures, inFeatures], format) {
       const kind = tracePlace(`${path}.output`)?.kind ?? 'lmHead';
-      return { path, outFeatures, inFeatures, kind };
+      const weight: ReplayedWeight = { path, outFeatures, inFeatures, format, kind };
+      return { weight, write: () => 0 };
     },
     linear: (_x, weight) => replay((weight as ReplayedWeight).kind, weight.outFeatures),
   };
 }
 
-async function replayWeights(
-  config: BaichuanConfig,
-  kernels: Kernels,
+/** The weight of a norm, from what EXPECTED recorded before and behind it. */
+function normWeight(
+  name: string,
+  { hiddenSize: C, rmsNormEps }: BaichuanConfig,
   from: {
     readonly recordings: ReadonlyMap<TraceKind, Float32Array>;
     readonly input: Float32Array | undefined;
   },
-): Promise<BaichuanWeights> {
-  const { hiddenSize: C, rmsNormEps } = config;
+): Float32Array {
   const { recordings, input } = from;
+  const kind = tracePlace(name.replace(/\.[a-z]+$/, '.output'))?.kind ?? 'finalNorm';
   const attention = recordings.get('attention');
   const middle = input && attention && input.map((x, i) => Math.fround(x + attention[i]));
-  const inputs = { inputNorm: input, postNorm: middle, finalNorm: input };
-  return loadWeights(config, kernels, async (name) => {
-    const kind = tracePlace(name.replace(/\.[a-z]+$/, '.output'))?.kind;
-    const norm = NORMS.find((candidate) => candidate === kind);
-    if (norm === undefined) return shapeOnly(name, config);
-    const weight = estimateNorm(inputs[norm], recordings.get(norm), C, rmsNormEps);
-    return tensorOf(weight, [C]);
-  });
-}
-
-/** A weight that is only a shape: what answers for it knows its own numbers. */
-function shapeOnly(name: string, config: BaichuanConfig): Tensor {
-  const { hiddenSize: C, intermediateSize: F, vocabSize: V } = config;
-  const kind = tracePlace(name.replace(/\.[a-z]+$/, '.output'))?.kind;
-  const shapes: Partial<Record<TraceKind, [number, number]>> = {
-    wPack: [3 * C, C],
-    oProj: [C, C],
-    gate: [F, C],
-    up: [F, C],
-    down: [C, F],
-  };
-  const shape = shapes[kind ?? 'lmHead'] ?? [V, C];
-  return { dtype: 'F32', shape, memory: { buffer: new ArrayBuffer(0) }, byteOffset: 0 };
+  return estimateNorm(kind === 'postNorm' ? middle : input, recordings.get(kind), C, rmsNormEps);
 }
 
 /** Weights `[C]` of a norm by least squares over its tokens; ones where nothing is known. */

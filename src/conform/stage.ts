@@ -6,12 +6,11 @@
  *  A stage is the embedding, one decoder layer, or the final norm with the head. */
 
 import type { BaichuanConfig } from '../config.ts';
-import type { AttentionOptions, Kernels } from '../kernels/kernels.ts';
+import type { AttentionOptions, Kernels, Place } from '../kernels/kernels.ts';
 import { KvCache } from '../layers/kv-cache.ts';
 import { forward } from '../model/baichuan.ts';
 import { type TraceKind, traceName, tracePlace } from '../model/trace-points.ts';
 import type { BaichuanWeights } from '../model/weights.ts';
-import type { Arena } from '../tensor/arena.ts';
 import { float32, swapFirstAxes, type Tensor, tensorOf } from '../tensor/tensor.ts';
 import {
   attentionProbs,
@@ -22,7 +21,7 @@ import {
   type ScoreOptions,
 } from './attention-parts.ts';
 
-export type Stage = 'embedding' | 'head' | number;
+export type Stage = Place;
 
 /** The three equations of attention, each to be changed by itself. */
 export interface AttentionParts {
@@ -41,7 +40,6 @@ export const PUBLISHED_ATTENTION: AttentionParts = {
 export interface ReferenceSetup {
   readonly config: BaichuanConfig;
   readonly weights: BaichuanWeights;
-  readonly arena: Arena;
   readonly kernels: Kernels;
   readonly attention: AttentionParts;
   readonly ids: readonly number[];
@@ -60,7 +58,8 @@ export interface StageJob {
 /** Runs one stage. @returns what leaves it `[T, C]`, or logits `[T, V]` */
 export function runStage(setup: ReferenceSetup, job: StageJob): Float32Array {
   const { stage, observe, recorded } = job;
-  const { ids, arena, config } = setup;
+  const { ids, config } = setup;
+  const [arena] = setup.kernels.arenas;
   const T = ids.length;
   const offset = typeof stage === 'number' ? stage : 0;
   let result = job.input ?? new Float32Array(0);
@@ -86,7 +85,7 @@ export function runStage(setup: ReferenceSetup, job: StageJob): Float32Array {
   const segment = { sequence: kvCache.open(), start: 0, count: T, position: 0 };
   kvCache.reserve(segment);
   const pass = { tokenIds: ids, segments: [segment], logits: 'all' as const };
-  const machine = { config, kernels, arena, kvCache, tap: Object.assign(tap, { wants }) };
+  const machine = { config, kernels, kvCache, tap: Object.assign(tap, { wants }) };
   const mark = arena.mark();
   const steps = forward(pass, setup.weights, machine);
   if (stage === 'embedding') {
@@ -129,7 +128,7 @@ function stageKernels(setup: ReferenceSetup, job: StageJob, exchange: Exchange):
   return {
     ...kernels,
     embedding: () => tensorOf(Float32Array.from(job.input ?? new Float32Array(T * C)), [T, C]),
-    createBlock: (heads, headDim) => ({ heads, headDim }),
+    createBlock: (_layer, heads, headDim) => ({ heads, headDim }),
     copyBlock: () => {},
     rotateHalves(x, cos, sin) {
       const y = kernels.rotateHalves(x, cos, sin);

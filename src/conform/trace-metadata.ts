@@ -1,10 +1,10 @@
 /** What a trace says about its making, for whoever compares it: see `trace-source.ts`. */
 
 import type { BaichuanConfig } from '../config.ts';
-import { type Checkpoint, STORED_TYPE_BYTES } from '../formats/checkpoint.ts';
+import type { Checkpoint } from '../formats/checkpoint.ts';
 import { parameterShapes } from '../model/weights.ts';
+import { readFloats } from './reference-model.ts';
 import { configToJson } from './trace-model.ts';
-import { numbersOf } from './trace-source.ts';
 
 /** Elements of every parameter that the fingerprint looks at. */
 const SAMPLED = 64;
@@ -30,11 +30,8 @@ async function fingerprintOf(config: BaichuanConfig, checkpoint: Checkpoint): Pr
   for (const name of parameterShapes(config).keys()) {
     const stored = checkpoint.tensors.get(name);
     if (stored === undefined) continue;
-    const elementBytes = STORED_TYPE_BYTES[stored.dtype];
-    const count = Math.min(SAMPLED, Math.floor(stored.byteLength / elementBytes));
-    const bytes = await stored.read(0, count * elementBytes);
-    const numbers = Float32Array.from(numbersOf(stored.dtype, bytes, count));
-    parts.push(new Uint8Array(numbers.buffer));
+    const row = await readFloats(stored, 1);
+    parts.push(new Uint8Array(row.slice(0, SAMPLED).buffer));
   }
   const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   parts.reduce((start, part) => {

@@ -13,7 +13,12 @@
 
 import { BaichuanError, quote } from '../errors.ts';
 import type { ByteSource } from '../formats/byte-source.ts';
-import { type Checkpoint, STORED_TYPE_BYTES, type StoredTensor } from '../formats/checkpoint.ts';
+import {
+  type Checkpoint,
+  type ElementType,
+  STORED_TYPE_BYTES,
+  type StoredTensor,
+} from '../formats/checkpoint.ts';
 import { openSafetensors } from '../formats/safetensors.ts';
 import { widenBf16, widenF16 } from '../kernels/reference/widen.ts';
 import { type TraceKind, traceName, tracePlace, tracePoint } from '../model/trace-points.ts';
@@ -44,6 +49,12 @@ export interface TraceSource {
 const FLOATS = new Set(['F64', 'F32', 'F16', 'BF16']);
 const INTEGERS = new Set(['I64', 'I32', 'I16', 'I8', 'U8']);
 const MAX_RANK = 4;
+const TAKEN_TYPES = 'Record activations as F32, F64, F16 or BF16, and input_ids as I64.';
+
+/** Whether elements stand alone, not in blocks. */
+function isElementType(dtype: StoredTensor['dtype']): dtype is ElementType {
+  return dtype in STORED_TYPE_BYTES;
+}
 
 /** Opens a trace. @param source is closed with the trace, or when opening fails
  *  @throws safetensors-…, json-…, io-…, trace-empty, trace-tensor */
@@ -107,11 +118,7 @@ function canonicalName(name: string): string {
 
 function expectNumbers(stored: StoredTensor, kind: TraceKind): void {
   if (FLOATS.has(stored.dtype) || (kind === 'inputIds' && INTEGERS.has(stored.dtype))) return;
-  throw wrongTensor(
-    stored,
-    `is stored as ${stored.dtype}`,
-    'Record activations as F32, F64, F16 or BF16, and input_ids as I64.',
-  );
+  throw wrongTensor(stored, `is stored as ${stored.dtype}`, TAKEN_TYPES);
 }
 
 function wrongTensor({ name, file }: StoredTensor, what: string, fix: string): BaichuanError {
@@ -124,10 +131,12 @@ function wrongTensor({ name, file }: StoredTensor, what: string, fix: string): B
 }
 
 function reader(stored: StoredTensor): TraceEntry['read'] {
-  const elementBytes = STORED_TYPE_BYTES[stored.dtype];
+  const { dtype } = stored;
+  if (!isElementType(dtype)) throw wrongTensor(stored, `is stored as ${dtype}`, TAKEN_TYPES);
+  const elementBytes = STORED_TYPE_BYTES[dtype];
   return async (start, count) => {
     const bytes = await stored.read(start * elementBytes, count * elementBytes);
-    return numbersOf(stored.dtype, bytes, count);
+    return numbersOf(dtype, bytes, count);
   };
 }
 

@@ -5,14 +5,16 @@ import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError } from '../errors.ts';
 import type { GenerationConfig } from '../generate/generation-config.ts';
 import type { ModelSequence } from '../generate/sequence.ts';
-import { KvCache } from '../layers/kv-cache.ts';
-import type { Machine } from '../model/baichuan.ts';
-import type { BaichuanWeights } from '../model/weights.ts';
+import type { CacheFormat } from '../kernels/wasm/layout.ts';
+import type { Simd } from '../kernels/wasm/simd.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
 import { expectMatches, type Trace } from '../verify/trace.ts';
+import type { Engine } from './engine.ts';
+import type { EngineChoice } from './engine-options.ts';
 import { checkTokenIds, expectTaps, stripPadding } from './inputs.ts';
-import { createPassRunner, type PassRunner } from './pass-runner.ts';
+import type { MemoryPlan } from './plan.ts';
 import { createRecorder } from './recorder.ts';
+import type { Quantization } from './weight-formats.ts';
 
 /** Scores of every token of the vocabulary as the next one, one row per input token. */
 export interface Logits {
@@ -48,7 +50,19 @@ export interface LanguageModel {
   readonly config: BaichuanConfig;
   readonly generationConfig: GenerationConfig;
   /** Name of the kernel set that computes. */
-  readonly kernels: string;
+  readonly kernels: 'wasm' | 'reference';
+  /** What the weights became when they were loaded. */
+  readonly quantize: Quantization;
+  /** How activations meet quantized weights. */
+  readonly activations: 'exact' | 'fast';
+  /** The type of the cache. */
+  readonly kvCache: CacheFormat;
+  /** Threads that compute. */
+  readonly threads: number;
+  /** Which build of the kernels. */
+  readonly simd: Simd;
+  /** What was planned before anything was allocated. */
+  readonly plan: MemoryPlan;
   /** Positions a sequence may hold; more are refused. */
   readonly contextLength: number;
   /** The tokenizer of the checkpoint, read at the first call. @throws directory-missing */
@@ -68,8 +82,10 @@ export interface LanguageModel {
 }
 
 export interface LanguageModelParts {
-  readonly machine: Omit<Machine, 'kvCache'>;
-  readonly weights: BaichuanWeights;
+  readonly config: BaichuanConfig;
+  readonly engine: Engine;
+  readonly choice: EngineChoice;
+  readonly plan: MemoryPlan;
   readonly generationConfig: GenerationConfig;
   readonly contextLength: number;
   loadTokenizer(): Promise<Tokenizer>;
@@ -77,16 +93,17 @@ export interface LanguageModelParts {
 
 /** Joins what was loaded into a model. */
 export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
-  const { generationConfig, contextLength, loadTokenizer } = parts;
-  const { config, kernels } = parts.machine;
+  const { config, choice, plan, generationConfig, contextLength, loadTokenizer } = parts;
   // The only reference to weights and cache: closing lets go of them.
-  let engine: EngineState | undefined = startEngine(parts);
+  let state: EngineState | undefined = { config, engine: parts.engine, contextLength };
   const use = (): EngineState => {
-    if (engine === undefined) throw modelClosed();
-    return engine;
+    if (state === undefined) throw modelClosed();
+    return state;
   };
   const close = async () => {
-    engine = undefined;
+    const engine = state?.engine;
+    state = undefined;
+    await engine?.dispose();
   };
   let tokenizer: Promise<Tokenizer> | undefined;
   const readTokenizer = () => {
@@ -99,25 +116,18 @@ export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
   return {
     config,
     generationConfig,
-    kernels: kernels.name,
+    ...choice,
+    plan,
     contextLength,
     tokenizer: readTokenizer,
     forward: async (ids, options = {}) => (await forwardRows(use(), [ids], options))[0],
     forwardBatch: async (rows, options = {}) =>
       forwardRows(use(), stripPadding(rows, options.attentionMask), options),
     trace: async (ids, options = {}) => trace(use(), ids, options),
-    openSequence: () => sequenceHandle({ use, current: () => engine }, use().kvCache.open()),
+    openSequence: () => sequenceHandle({ use, current: () => state }, use().engine.open()),
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-function startEngine({ machine, weights, contextLength }: LanguageModelParts): EngineState {
-  const { config, kernels } = machine;
-  const { numHiddenLayers: layers, numAttentionHeads: heads, headDim } = config;
-  const kvCache = new KvCache(kernels, { layers, heads, headDim, contextLength });
-  const runner = createPassRunner({ ...machine, kvCache }, weights);
-  return { config, runner, kvCache, contextLength };
 }
 
 function modelClosed(): BaichuanError {
@@ -137,14 +147,13 @@ interface EngineHolder {
 
 interface EngineState {
   readonly config: BaichuanConfig;
-  readonly runner: PassRunner;
-  readonly kvCache: KvCache;
+  readonly engine: Engine;
   readonly contextLength: number;
 }
 
 /** Runs rows of any lengths side by side, chunk by chunk. */
 async function forwardRows(
-  { config, runner, kvCache, contextLength }: EngineState,
+  { config, engine, contextLength }: EngineState,
   rows: readonly (readonly number[])[],
   { signal }: ForwardOptions,
 ): Promise<Logits[]> {
@@ -153,13 +162,13 @@ async function forwardRows(
     checkTokenIds(ids, V, rows.length > 1 ? `input_ids[${row}]` : 'input_ids', contextLength);
   });
   const results = rows.map((ids) => new Float32Array(ids.length * V));
-  const sequences = rows.map(() => kvCache.open());
+  const sequences = rows.map(() => engine.open());
   try {
     for (;;) {
-      const parts = nextParts(rows, sequences, kvCache, runner.chunkTokens);
+      const parts = nextParts(rows, sequences, engine, engine.chunkTokens);
       if (parts.length === 0) break;
-      const positions = parts.map(({ row }) => kvCache.length(sequences[row]));
-      const logits = await runner.run(parts, { logits: 'all', signal });
+      const positions = parts.map(({ row }) => engine.length(sequences[row]));
+      const { logits } = await engine.run(parts, { logits: 'all', signal });
       let start = 0;
       parts.forEach(({ row, ids }, index) => {
         results[row].set(
@@ -170,7 +179,7 @@ async function forwardRows(
       });
     }
   } finally {
-    for (const sequence of sequences) kvCache.close(sequence);
+    for (const sequence of sequences) engine.close(sequence);
   }
   return rows.map((ids, row) => ({ data: results[row], shape: [ids.length, V] }));
 }
@@ -179,12 +188,12 @@ async function forwardRows(
 function nextParts(
   rows: readonly (readonly number[])[],
   sequences: readonly number[],
-  kvCache: KvCache,
+  engine: Engine,
   budget: number,
 ): { row: number; sequence: number; ids: readonly number[] }[] {
   const unfinished = rows.flatMap((ids, row) => {
     const sequence = sequences[row];
-    const rest = ids.slice(kvCache.length(sequence));
+    const rest = ids.slice(engine.length(sequence));
     return rest.length > 0 ? [{ row, sequence, rest }] : [];
   });
   const share = Math.max(1, Math.floor(budget / Math.max(1, unfinished.length)));
@@ -195,24 +204,25 @@ function nextParts(
 
 /** One prefill, chunk by chunk. A pattern that chooses nothing is refused after the first. */
 async function trace(
-  { config, runner, kvCache, contextLength }: EngineState,
+  { config, engine, contextLength }: EngineState,
   ids: readonly number[],
   { taps = [], signal }: TraceOptions,
 ): Promise<Trace> {
   checkTokenIds(ids, config.vocabSize, 'input_ids', contextLength);
   expectTaps(taps);
-  const recorder = createRecorder(ids, taps);
-  const sequence = kvCache.open();
+  const recorder = createRecorder(ids);
+  const sequence = engine.open();
   try {
     while (recorder.position < ids.length) {
-      const chunk = ids.slice(recorder.position, recorder.position + runner.chunkTokens);
+      const chunk = ids.slice(recorder.position, recorder.position + engine.chunkTokens);
       const parts = [{ sequence, ids: chunk }];
-      await runner.run(parts, { logits: 'all', signal, tap: recorder.tap });
+      const { activations, names } = await engine.run(parts, { logits: 'all', signal, taps });
+      for (const activation of activations) recorder.record(activation);
       recorder.position += chunk.length;
-      expectMatches(taps, recorder.names);
+      expectMatches(taps, ['input_ids', ...names]);
     }
   } finally {
-    kvCache.close(sequence);
+    engine.close(sequence);
   }
   return recorder.trace();
 }
@@ -229,7 +239,7 @@ function sequenceHandle(holder: EngineHolder, sequence: number): LanguageModelSe
   return {
     vocabSize,
     get length() {
-      return use().kvCache.length(sequence);
+      return use().engine.length(sequence);
     },
     append: (ids, { signal } = {}) => {
       waiting += 1;
@@ -242,14 +252,14 @@ function sequenceHandle(holder: EngineHolder, sequence: number): LanguageModelSe
     },
     fork: (length) => {
       expectIdle();
-      return sequenceHandle(holder, use().kvCache.fork(sequence, length));
+      return sequenceHandle(holder, use().engine.fork(sequence, length));
     },
     rollback: (length) => {
       expectIdle();
-      use().kvCache.rollback(sequence, length);
+      use().engine.rollback(sequence, length);
     },
     // A closed model holds no sequence.
-    close: () => current()?.kvCache.close(sequence),
+    close: () => current()?.engine.close(sequence),
   };
 }
 
@@ -264,23 +274,23 @@ function sequenceBusy(sequence: number): BaichuanError {
 /** Appends a prompt chunk by chunk; a stop on the way leaves the sequence as it was.
  *  @returns logits of the last id `[V]` */
 async function append(
-  { config, runner, kvCache, contextLength }: EngineState,
+  { config, engine, contextLength }: EngineState,
   sequence: number,
   ids: readonly number[],
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
-  const before = kvCache.length(sequence);
+  const before = engine.length(sequence);
   checkTokenIds(ids, config.vocabSize, 'ids', contextLength - before);
   try {
     let logits: Float32Array = new Float32Array(0);
     for (let start = 0; start < ids.length; ) {
-      const chunk = ids.slice(start, start + runner.chunkTokens);
-      logits = await runner.run([{ sequence, ids: chunk }], { logits: 'last', signal });
+      const chunk = ids.slice(start, start + engine.chunkTokens);
+      ({ logits } = await engine.run([{ sequence, ids: chunk }], { logits: 'last', signal }));
       start += chunk.length;
     }
     return logits;
   } catch (error) {
-    kvCache.rollback(sequence, before);
+    engine.rollback(sequence, before);
     throw error;
   }
 }

@@ -6,7 +6,6 @@ import { BaichuanError, quote } from '../errors.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import {
   type Folder,
-  type HuggingFaceFolder,
   openHuggingFaceFolder,
   readFolderTokenizer,
 } from '../formats/hugging-face-folder.ts';
@@ -15,26 +14,32 @@ import {
   type GenerationConfig,
   parseGenerationConfig,
 } from '../generate/generation-config.ts';
-import { createReferenceKernels } from '../kernels/reference/index.ts';
-import { Arena } from '../tensor/arena.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../tokenizer/index.ts';
 import { throwIfAborted } from './abort.ts';
 import { EMBEDDED_MODEL } from './embedded.ts';
+import { checkEngineOptions, type EngineOptions } from './engine-options.ts';
 import { createLanguageModel, type LanguageModel } from './language-model.ts';
 import { asMemoryError } from './memory-error.ts';
-import { checkParameters, readWeights } from './parameters.ts';
+import { type ModelFiles, openBlobGguf, openFolderGguf } from './open-gguf.ts';
+import { checkParameters } from './parameters.ts';
+import { type LoadProgress, readWeights } from './read-weights.ts';
+import { startEngine } from './start-engine.ts';
 
-/** A model's files: a path on Node, Deno and Bun, or a folder of the caller's own making. */
-export type ModelSource = string | URL | Folder;
+/** A model's files: a path on Node, Deno and Bun, a folder of the caller's own making, or a GGUF
+ *  file in a Blob. */
+export type ModelSource = string | URL | Folder | Blob;
 
-export interface LoadOptions {
-  /** Positions that a sequence may hold; by default the cache grows as it is used, to 2^20. */
+export interface LoadOptions extends EngineOptions {
+  /** Positions that a sequence may hold. By default memory is planned for the model's own context,
+   *  and the cache grows beyond, to 2^20 positions, while there is room. */
   readonly contextLength?: number | undefined;
   /** Refuse a model without tokenizer before its weights are read. */
   readonly needsTokenizer?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told what was accepted though it was odd, one sentence each. */
   readonly onNotice?: ((notice: string) => void) | undefined;
+  /** Told after every block of weights. */
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 /** A model's files, opened and checked, with nothing of the weights read. */
@@ -50,18 +55,19 @@ export interface OpenedModel {
 
 const MAX_CONTEXT_LENGTH = 2 ** 20;
 
-const OTHER_FILES = new Set(['config.json', 'generation_config.json', 'tokenizer.model']);
+const TOKENIZER = 'tokenizer.model';
+const OTHER_FILES = new Set(['config.json', 'generation_config.json', TOKENIZER]);
 
 /** Opens a model and checks that configuration and tensors belong together.
  *  @param source the embedded model by default
- *  @throws directory-missing, config-…, model-…, safetensors-…, json-…, index-…, io-… */
+ *  @throws directory-missing, config-…, model-…, safetensors-…, gguf-…, json-…, index-…, io-… */
 export async function openModel(
   source: ModelSource = EMBEDDED_MODEL,
   onNotice: (notice: string) => void = () => {},
 ): Promise<OpenedModel> {
   const files = await openFiles(source);
   try {
-    const config = parseConfig(files.config, { file: `${files.name}/config.json` });
+    const config = parseConfig(files.config, { file: files.configFile });
     checkParameters(config, files.checkpoint);
     const generationConfig = readGenerationConfig(files, config.vocabSize);
     const notices = [...files.notices, ...config.notices, ...generationConfig.notices];
@@ -90,20 +96,34 @@ export async function load(
 ): Promise<LanguageModel> {
   const { contextLength = MAX_CONTEXT_LENGTH, onNotice = () => {}, signal } = options;
   checkContextLength(contextLength);
+  checkEngineOptions(options);
   throwIfAborted(signal);
   const { config, checkpoint, ...opened } = await openModel(source, onNotice);
   try {
     const early = options.needsTokenizer === true ? await opened.loadTokenizer() : undefined;
-    const arena = new Arena();
-    const kernels = createReferenceKernels(arena);
-    const weights = await readWeights({ config, checkpoint }, kernels, { signal, onNotice });
-    return createLanguageModel({
-      ...opened,
-      loadTokenizer: async () => early ?? opened.loadTokenizer(),
-      machine: { config, kernels, arena },
-      weights,
+    const started = await startEngine({
+      config,
       contextLength,
+      plannedLength: options.contextLength ?? config.modelMaxLength,
+      storedAs: (name) => checkpoint.tensors.get(name) ?? { dtype: 'F32' },
+      options,
+      onNotice,
     });
+    try {
+      const reading = { signal, onNotice, onProgress: options.onProgress };
+      const target = { engine: started.engine, formats: started.plan.formats };
+      await readWeights({ config, checkpoint }, target, reading);
+      return createLanguageModel({
+        ...opened,
+        ...started,
+        config,
+        loadTokenizer: async () => early ?? opened.loadTokenizer(),
+        contextLength,
+      });
+    } catch (error) {
+      await started.engine.dispose();
+      throw error;
+    }
   } catch (error) {
     throw asMemoryError(error, 'the weights of this model');
   } finally {
@@ -111,22 +131,46 @@ export async function load(
   }
 }
 
-/** The tokenizer of a model folder, or of a `tokenizer.model` file, without any weights.
+/** The tokenizer of a model folder, a `tokenizer.model` or a GGUF file, without any weights.
  *  @param source the embedded model by default @throws directory-missing, tokenizer-…, io-… */
 export async function openTokenizer(source: ModelSource = EMBEDDED_MODEL): Promise<Tokenizer> {
-  const { folder, weights: name = 'tokenizer.model' } = isFolder(source)
-    ? { folder: source, weights: undefined }
-    : await locate(source);
+  if (source instanceof Blob) return tokenizerOf(await openBlobGguf(source));
+  const { folder, weights } = await placeOf(source);
+  const name = weights ?? TOKENIZER;
+  const isThere = (await folder.list()).includes(name);
+  const gguf = await openFolderGguf(folder, isThere ? name : weights);
+  if (gguf !== undefined) return tokenizerOf(gguf);
   const file = `${folder.name}/${name}`;
   return loadTokenizer(await readFolderTokenizer(folder, name), { file });
 }
 
-async function openFiles(source: ModelSource): Promise<HuggingFaceFolder> {
-  if (isFolder(source)) return openHuggingFaceFolder(source);
-  const { folder, weights } = await locate(source);
+async function tokenizerOf({ loadTokenizer, checkpoint }: ModelFiles): Promise<Tokenizer> {
+  try {
+    return await loadTokenizer();
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function openFiles(source: ModelSource): Promise<ModelFiles> {
+  if (source instanceof Blob) return openBlobGguf(source);
+  const { folder, weights: named } = await placeOf(source);
   // Whoever names another file of the folder means the folder.
-  const isOther = weights !== undefined && OTHER_FILES.has(weights);
-  return openHuggingFaceFolder(folder, { weights: isOther ? undefined : weights });
+  const weights = named !== undefined && OTHER_FILES.has(named) ? undefined : named;
+  const gguf = await openFolderGguf(folder, weights);
+  if (gguf !== undefined) return gguf;
+  const files = await openHuggingFaceFolder(folder, { weights });
+  const tokenizerFile = `${files.name}/${TOKENIZER}`;
+  return {
+    ...files,
+    ...{ configFile: `${files.name}/config.json`, tokenizerFile },
+    loadTokenizer: async () =>
+      loadTokenizer(await files.requireTokenizer(), { file: tokenizerFile }),
+  };
+}
+
+async function placeOf(source: string | URL | Folder) {
+  return isFolder(source) ? { folder: source, weights: undefined } : locate(source);
 }
 
 /** Imported here and not above: browsers have no such module, and pass folders. */
@@ -136,29 +180,29 @@ async function locate(source: string | URL) {
   return locateModel(pathOf(source));
 }
 
-function isFolder(source: ModelSource): source is Folder {
+function isFolder(source: string | URL | Folder): source is Folder {
   if (typeof source === 'string' || source instanceof URL) return false;
   if (typeof source === 'object' && source !== null && 'list' in source) return true;
   throw new BaichuanError('option-value', {
     where: 'source',
-    what: `A model is named by a path, a file URL or a folder, not by ${quote(String(source))}.`,
+    what: `A model is a path, a file URL, a folder or a Blob, not ${quote(String(source))}.`,
     fix: "Pass the path of a model's folder, or nothing for the embedded model.",
   });
 }
 
-function readGenerationConfig(files: HuggingFaceFolder, vocabSize: number): GenerationConfig {
+function readGenerationConfig(files: ModelFiles, vocabSize: number): GenerationConfig {
   if (files.generationConfig === undefined) return EMPTY_GENERATION_CONFIG;
   const file = `${files.name}/generation_config.json`;
   return parseGenerationConfig(files.generationConfig, { file, vocabSize });
 }
 
 async function readTokenizer(
-  files: HuggingFaceFolder,
+  files: ModelFiles,
   vocabSize: number,
   onNotice: (notice: string) => void,
 ): Promise<Tokenizer> {
-  const file = `${files.name}/tokenizer.model`;
-  const tokenizer = loadTokenizer(await files.requireTokenizer(), { file });
+  const file = files.tokenizerFile;
+  const tokenizer = await files.loadTokenizer();
   const notice = checkVocabulary(tokenizer, vocabSize, { file });
   if (notice !== undefined) onNotice(notice);
   return tokenizer;

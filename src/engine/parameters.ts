@@ -1,4 +1,4 @@
-/** The tensors of a checkpoint against its configuration, and their numbers as float32.
+/** The tensors of a checkpoint against its configuration.
  *
  *  A configuration sizes no allocation: every parameter must be present with the shape that the
  *  configuration demands before the first byte of weights is read. */
@@ -6,20 +6,8 @@
 import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError, quote } from '../errors.ts';
 import type { Checkpoint, StoredTensor } from '../formats/checkpoint.ts';
-import { macrotask } from '../generate/turns.ts';
-import type { Kernels } from '../kernels/kernels.ts';
-import { createWidener, type Widener } from '../kernels/wasm/module.ts';
-import {
-  type BaichuanWeights,
-  isIgnoredTensor,
-  loadWeights,
-  parameterShapes,
-} from '../model/weights.ts';
-import { createTensor, elementCount, float32, type Tensor } from '../tensor/tensor.ts';
-import { throwIfAborted } from './abort.ts';
-
-/** Bytes of a tensor in flight between its file and the model. */
-const BLOCK_BYTES = 4 * 1024 * 1024;
+import { isIgnoredTensor, parameterShapes } from '../model/weights.ts';
+import { isWeightType } from './weight-formats.ts';
 
 /** How many names a message lists before it only counts them. */
 const LISTED = 5;
@@ -38,76 +26,11 @@ export function checkParameters(config: BaichuanConfig, checkpoint: Checkpoint):
   const misshapen = stored.filter(({ name, shape }) => !sameShape(shape, shapes.get(name) ?? []));
   if (misshapen.length > 0) throw wrongShapes(misshapen, stored, shapes);
 
-  const unreadable = stored.find(({ dtype }) => !['F32', 'F16', 'BF16'].includes(dtype));
+  const unreadable = stored.find(
+    ({ dtype, channelScales }) =>
+      !isWeightType(dtype) || (dtype === 'I8' && channelScales === undefined),
+  );
   if (unreadable !== undefined) throw unreadableType(unreadable);
-}
-
-/** Reads every parameter into the layout of a kernel set.
- *  @param options.onNotice told once about NaN or infinite weights
- *  @throws aborted, model-dtype, io-… */
-export async function readWeights(
-  { config, checkpoint }: { config: BaichuanConfig; checkpoint: Checkpoint },
-  kernels: Kernels,
-  options: { signal?: AbortSignal | undefined; onNotice: (notice: string) => void },
-): Promise<BaichuanWeights> {
-  const widener = createWidener();
-  const broken: string[] = [];
-  const weights = await loadWeights(config, kernels, async (name) => {
-    const stored = checkpoint.tensors.get(name);
-    if (stored === undefined) throw missingParameters([name], parameterShapes(config).size);
-    const { tensor, notFinite } = await readParameter(stored, widener, options.signal);
-    const all = elementCount(tensor.shape);
-    if (notFinite > 0) broken.push(`${name} (${stored.file}): ${notFinite} of ${all} weights`);
-    return tensor;
-  });
-  if (broken.length > 0) {
-    const others =
-      broken.length > 1 ? `, and some of ${broken.length - 1} further parameters,` : '';
-    options.onNotice(`${broken[0]}${others} are NaN or infinite, so the logits may be.`);
-  }
-  return weights;
-}
-
-/** One parameter as float32, and how many of its weights are no numbers. */
-interface ReadParameter {
-  readonly tensor: Tensor;
-  readonly notFinite: number;
-}
-
-/** Reads one parameter, in blocks of at most 4 MiB, between which others get their turn.
- *  @throws aborted, model-dtype, io-… */
-async function readParameter(
-  stored: StoredTensor,
-  widener: Widener,
-  signal: AbortSignal | undefined,
-): Promise<ReadParameter> {
-  const tensor = createTensor(stored.shape);
-  const target = float32(tensor);
-  const elementBytes = stored.dtype === 'F32' ? 4 : 2;
-  let notFinite = 0;
-  for (let byteOffset = 0; byteOffset < stored.byteLength; byteOffset += BLOCK_BYTES) {
-    throwIfAborted(signal);
-    const byteLength = Math.min(BLOCK_BYTES, stored.byteLength - byteOffset);
-    const bytes = await stored.read(byteOffset, byteLength);
-    const start = byteOffset / elementBytes;
-    if (stored.dtype === 'F32') asBytes(target).set(bytes, byteOffset);
-    else if (stored.dtype !== 'BF16' && stored.dtype !== 'F16') throw unreadableType(stored);
-    else widener.widen(stored.dtype, bytes, target, start);
-    notFinite += countNotFinite(target.subarray(start, start + byteLength / elementBytes));
-    if (byteLength === BLOCK_BYTES) await macrotask();
-  }
-  return { tensor, notFinite };
-}
-
-function countNotFinite(values: Float32Array): number {
-  let count = 0;
-  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) count += 1;
-  return count;
-}
-
-/** Files are little-endian, and so is every machine that WebAssembly engines run on. */
-function asBytes(target: Float32Array): Uint8Array {
-  return new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
 }
 
 function sameShape(shape: readonly number[], expected: readonly number[]): boolean {

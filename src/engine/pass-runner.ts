@@ -1,16 +1,19 @@
-/** Runs passes one after the other on the caller's thread without holding it for long.
+/** Runs passes one after the other.
  *
- *  Kernels are synchronous; between two layers the runner looks at the abort signal and, after
- *  20 ms of work, lets the event loop take a turn. A prompt goes through in chunks that are cut to
- *  the speed observed, so that a turn comes at least every 50 ms on models small enough for one
- *  layer of one token to take less. Chunks do not change a bit of the logits. */
+ *  Kernels are synchronous. In the caller's thread the runner looks at the abort signal between two
+ *  layers and, after 20 ms of work, lets the event loop take a turn; a prompt goes through in
+ *  chunks that are cut to the speed observed, so that a turn comes at least every 50 ms on models
+ *  small enough for one layer of one token to take less. In a thread of its own it needs neither:
+ *  chunks are large and the kernels themselves look at a flag. Chunks do not change a bit. */
 
 import { makeTurns } from '../generate/turns.ts';
 import type { Segment, Tap } from '../layers/context.ts';
 import { forward, type Machine, type Pass } from '../model/baichuan.ts';
 import type { BaichuanWeights } from '../model/weights.ts';
-import { float32 } from '../tensor/tensor.ts';
+import { elementCount, float32, type Tensor } from '../tensor/tensor.ts';
+import { tapFilter } from '../verify/trace.ts';
 import { throwIfAborted } from './abort.ts';
+import type { Activation, PassPart, PassResult, RunOptions } from './engine.ts';
 import { asMemoryError } from './memory-error.ts';
 
 /** The longest time that a pass keeps the event loop waiting. */
@@ -19,58 +22,54 @@ const TURN_MS = 20;
 /** The time that a layer should take for a chunk: with the turns above, 30 ms in a row at most. */
 const STEP_MS = 10;
 
-/** Tokens in the first chunk, before the speed is known, and at most. */
+/** Tokens in the first chunk of the caller's thread, before the speed is known. */
 const FIRST_CHUNK = 1;
-const MAX_CHUNK = 64;
 
-/** Ids that continue a sequence of the cache. */
-export interface PassPart {
-  readonly sequence: number;
-  readonly ids: readonly number[];
-}
-
-export interface PassOptions {
-  readonly logits: 'all' | 'last';
-  readonly signal?: AbortSignal | undefined;
-  readonly tap?: Tap | undefined;
-}
+/** Tokens in a chunk, at most. */
+export const MAX_CHUNK = 64;
 
 export interface PassRunner {
   /** Tokens that the next chunk of a prompt should have. */
   readonly chunkTokens: number;
-  /** Runs one pass and commits it to the cache, or leaves the cache as it was.
-   *  @returns logits `[rows, V]` @throws aborted, context-length */
-  run(parts: readonly PassPart[], options: PassOptions): Promise<Float32Array>;
+  /** See `Engine.run`. */
+  run(parts: readonly PassPart[], options: RunOptions): Promise<PassResult>;
 }
 
-/** A runner for one machine; its passes wait for each other. */
-export function createPassRunner(machine: Machine, weights: BaichuanWeights): PassRunner {
+/** A runner for one machine; its passes wait for each other.
+ *  @param turns whether others need their turns in this thread */
+export function createPassRunner(
+  machine: Machine,
+  weights: BaichuanWeights,
+  turns: boolean,
+): PassRunner {
   let previous: Promise<unknown> = Promise.resolve();
-  let chunkTokens = FIRST_CHUNK;
-  const takeTurn = makeTurns(TURN_MS);
+  let chunkTokens = turns ? FIRST_CHUNK : MAX_CHUNK;
+  const takeTurn = turns ? makeTurns(TURN_MS) : undefined;
 
-  async function runAlone(parts: readonly PassPart[], options: PassOptions): Promise<Float32Array> {
-    const { arena, kvCache } = machine;
+  async function runAlone(parts: readonly PassPart[], options: RunOptions): Promise<PassResult> {
+    const { kernels, kvCache } = machine;
     throwIfAborted(options.signal);
     const segments = segmentsOf(parts, machine);
-    for (const segment of segments) kvCache.reserve(segment);
-    const tokenIds = parts.flatMap(({ ids }) => ids);
-    const pass = { tokenIds, segments, logits: options.logits };
-
-    const mark = arena.mark();
+    const marks = kernels.arenas.map((arena) => arena.mark());
     try {
-      const { logits, slowestStepMs } = await drain(pass, weights, machine, {
-        ...options,
-        takeTurn,
-      });
-      const fitting = Math.floor((STEP_MS * tokenIds.length) / Math.max(slowestStepMs, 0.01));
-      chunkTokens = Math.min(MAX_CHUNK, 2 * chunkTokens, Math.max(1, fitting));
+      for (const segment of segments) kvCache.reserve(segment);
+      const tokenIds = parts.flatMap(({ ids }) => ids);
+      const pass = { tokenIds, segments, logits: options.logits };
+      const observer = createObserver(options.taps);
+      const tapped = { ...machine, tap: observer.tap };
+      const { logits, slowestStepMs } = await drain(pass, weights, tapped, options, takeTurn);
+      if (turns) {
+        const fitting = Math.floor((STEP_MS * tokenIds.length) / Math.max(slowestStepMs, 0.01));
+        chunkTokens = Math.min(MAX_CHUNK, 2 * chunkTokens, Math.max(1, fitting));
+      }
       for (const segment of segments) kvCache.commit(segment);
-      return logits;
+      return { logits, activations: observer.activations, names: observer.names };
     } catch (error) {
       throw asMemoryError(error, 'the activations and the cache of this prompt');
     } finally {
-      arena.release(mark);
+      kernels.arenas.forEach((arena, index) => {
+        arena.release(marks[index]);
+      });
     }
   }
 
@@ -100,16 +99,49 @@ async function drain(
   pass: Pass,
   weights: BaichuanWeights,
   machine: Machine,
-  { signal, tap, takeTurn }: PassOptions & { takeTurn: () => Promise<void> },
+  { signal }: RunOptions,
+  takeTurn: (() => Promise<void>) | undefined,
 ): Promise<{ logits: Float32Array; slowestStepMs: number }> {
-  const steps = forward(pass, weights, { ...machine, tap });
+  const steps = forward(pass, weights, machine);
   let slowestStepMs = 0;
   for (;;) {
     const stepStart = performance.now();
     const step = steps.next();
     slowestStepMs = Math.max(slowestStepMs, performance.now() - stepStart);
-    if (step.done) return { logits: Float32Array.from(float32(step.value)), slowestStepMs };
+    if (step.done) return { logits: copyOf(step.value), slowestStepMs };
+    if (takeTurn === undefined) continue;
     await takeTurn();
     throwIfAborted(signal);
   }
+}
+
+/** Copies what a trace wants. @param taps patterns, or undefined where nobody traces */
+function createObserver(taps: readonly string[] | undefined) {
+  const activations: Activation[] = [];
+  const names = new Set<string>();
+  if (taps === undefined) return { tap: undefined, activations, names: [] };
+  const filter = tapFilter(taps);
+  const wants = (name: string) => {
+    names.add(name);
+    return filter(name);
+  };
+  const record = (name: string, tensor: Tensor, segment?: Segment) => {
+    if (!wants(name)) return;
+    activations.push({ name, shape: tensor.shape, values: copyOf(tensor), segment });
+  };
+  const tap: Tap = Object.assign(record, { wants });
+  return {
+    tap,
+    activations,
+    get names() {
+      return [...names];
+    },
+  };
+}
+
+/** The numbers in memory of their own, which may be handed to another thread. */
+function copyOf(tensor: Tensor): Float32Array {
+  const copy = new Float32Array(elementCount(tensor.shape));
+  copy.set(float32(tensor));
+  return copy;
 }

@@ -5,14 +5,13 @@
  *  change no bit, so the result is that of a single pass. */
 
 import { MASKED_SCORE } from '../kernels/kernels.ts';
-import type { Segment, Tap } from '../layers/context.ts';
-import { elementCount, float32, type Tensor } from '../tensor/tensor.ts';
-import { type TapFilter, type Trace, type TraceTensor, tapFilter } from '../verify/trace.ts';
+import { elementCount } from '../tensor/tensor.ts';
+import type { Trace, TraceTensor } from '../verify/trace.ts';
+import type { Activation } from './engine.ts';
 
 export interface Recorder {
-  readonly tap: Tap;
-  /** The names that the model gave, wanted or not, in the order of execution. */
-  readonly names: readonly string[];
+  /** Takes an activation of the present chunk. */
+  record(activation: Activation): void;
   /** Where the next chunk starts. */
   position: number;
   trace(): Trace;
@@ -21,27 +20,17 @@ export interface Recorder {
 /** What attention maps hold beyond the keys that a query sees. */
 const HIDDEN: Readonly<Record<string, number>> = { scores: MASKED_SCORE, probs: 0 };
 
-/** Records the wanted activations of `ids`. */
-export function createRecorder(ids: readonly number[], taps: readonly string[]): Recorder {
-  const filter: TapFilter = tapFilter(taps);
-  const names = ['input_ids'];
-  const seen = new Set(names);
+/** Joins the activations of `ids`. */
+export function createRecorder(ids: readonly number[]): Recorder {
   const tensors = new Map<string, TraceTensor>();
-  const wants = (name: string) => {
-    if (!seen.has(name)) names.push(name);
-    seen.add(name);
-    return filter(name);
-  };
-  const record = (name: string, tensor: Tensor, segment?: Segment) => {
-    if (!wants(name)) return;
-    const layout = layoutOf(name, tensor, ids.length);
-    const whole = tensors.get(name) ?? emptyTensor(name, layout);
-    tensors.set(name, whole);
-    copyRows(tensor, whole, layout.axis, segment?.position ?? recorder.position);
-  };
   const recorder: Recorder = {
-    tap: Object.assign(record, { wants }),
-    names,
+    record(activation) {
+      const { name, segment } = activation;
+      const layout = layoutOf(activation, ids.length);
+      const whole = tensors.get(name) ?? emptyTensor(name, layout);
+      tensors.set(name, whole);
+      copyRows(activation, whole, layout.axis, segment?.position ?? recorder.position);
+    },
     position: 0,
     trace: () => ({ inputIds: [...ids], tensors }),
   };
@@ -57,7 +46,7 @@ interface Layout {
   readonly hidden: number;
 }
 
-function layoutOf(name: string, { shape }: Tensor, T: number): Layout {
+function layoutOf({ name, shape }: Activation, T: number): Layout {
   const leaf = name.slice(name.lastIndexOf('.') + 1);
   const hidden = HIDDEN[leaf];
   if (hidden !== undefined) return { shape: [shape[0], T, T], axis: 1, hidden };
@@ -72,8 +61,8 @@ function emptyTensor(name: string, { shape, hidden }: Layout): TraceTensor {
 
 /** Copies the rows of a chunk to `position` and after, for every index of the axes before T. A row
  *  of a chunk may be shorter: it does not see the keys that come later. */
-function copyRows(chunk: Tensor, whole: TraceTensor, axis: 0 | 1, position: number): void {
-  const source = float32(chunk);
+function copyRows(chunk: Activation, whole: TraceTensor, axis: 0 | 1, position: number): void {
+  const source = chunk.values;
   const [rows, T] = [chunk.shape[axis], whole.shape[axis]];
   const [width, wholeWidth] = [chunk.shape, whole.shape].map((s) =>
     elementCount(s.slice(axis + 1)),

@@ -1,8 +1,8 @@
 /** A checkpoint as every format reader gives it: named tensors that are read lazily, piece by
  *  piece, and the text metadata of the file. Opening reads headers only. */
 
-/** How the elements of a tensor are stored, little-endian; the names are those of safetensors. */
-export type StoredType =
+/** How elements that stand alone are stored, little-endian; the names are those of safetensors. */
+export type ElementType =
   | 'F64'
   | 'F32'
   | 'F16'
@@ -14,8 +14,15 @@ export type StoredType =
   | 'U8'
   | 'BOOL';
 
-/** Bytes of one element of each stored type. */
-export const STORED_TYPE_BYTES: Readonly<Record<StoredType, number>> = {
+/** Elements in blocks of 32 along a row, as GGUF has them: the float16 scale of the block, then 32
+ *  int8 (Q8_0, 34 bytes), or 16 bytes of which byte i holds q + 8 of elements i (low) and 16 + i
+ *  (Q4_0, 18 bytes). Element = scale · q. */
+export type BlockType = 'Q8_0' | 'Q4_0';
+
+export type StoredType = ElementType | BlockType;
+
+/** Bytes of one element of each type that has elements. */
+export const STORED_TYPE_BYTES: Readonly<Record<ElementType, number>> = {
   F64: 8,
   F32: 4,
   F16: 2,
@@ -35,10 +42,13 @@ export interface StoredTensor {
   readonly dtype: StoredType;
   /** Row-major; `[]` is one element. */
   readonly shape: readonly number[];
-  /** Its size: the product of `shape` times the bytes of an element. */
+  /** Its size: the product of `shape` times the bytes of an element; of blocks likewise. */
   readonly byteLength: number;
   /** The file that holds it, for messages. */
   readonly file: string;
+  /** Of an int8 matrix `[out, in]` quantized by output row: the float32 scale of each row, `[out]`.
+   *  The weight is then value · scale. */
+  readonly channelScales?: StoredTensor;
   /** Reads a part of its bytes, counted from its first.
    *  @returns exactly `byteLength` bytes, owned by the caller
    *  @throws io-range, io-failed, io-changed, io-closed */

@@ -1,14 +1,15 @@
 /** A folder as Hugging Face lays it out: config.json, generation_config.json, tokenizer.model, and
- *  the weights in model.safetensors or in shards with model.safetensors.index.json.
+ *  the weights in model.safetensors or pytorch_model.bin, or in shards of either with an index.
  *
  *  Opening reads the JSON files and the headers of the weights. The tokenizer is needed only where
  *  text is, so it is looked for only then. */
 import { BaichuanError, quote } from '../errors.ts';
 import type { ByteSource } from './byte-source.ts';
+import { withChannelScales } from './channel-scales.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { openSafetensors } from './safetensors.ts';
 import { MAX_INDEX_BYTES, parseShardIndex } from './shard-index.ts';
 import { openShards } from './sharded-checkpoint.ts';
+import { isTorchName, openWeightsFile } from './weights-file.ts';
 
 /** Files by name, without subfolders. */
 export interface Folder {
@@ -39,16 +40,22 @@ const GENERATION_CONFIG = 'generation_config.json';
 const TOKENIZER = 'tokenizer.model';
 const WEIGHTS = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
+const TORCH_WEIGHTS = 'pytorch_model.bin';
+const TORCH_INDEX = 'pytorch_model.bin.index.json';
+
+/** Where weights are looked for, the first first: safetensors need no interpreter. */
+const USUAL_WEIGHTS = [WEIGHTS, INDEX, TORCH_WEIGHTS, TORCH_INDEX];
 
 /** Weights that are not read yet. */
-const FOREIGN_WEIGHTS = /\.(bin|pt|pth|gguf)$/i;
+const FOREIGN_WEIGHTS = /\.gguf$/i;
 
 const MAX_JSON_BYTES = 2 ** 20;
 const MAX_TOKENIZER_BYTES = 64 * 2 ** 20;
 
 /** Opens a Hugging Face folder.
  *  @param options.weights one weights file or index in it, instead of the usual names
- *  @throws directory-missing, format-unsupported, index-…, safetensors-…, json-…, io-… */
+ *  @throws directory-missing, format-unsupported, index-…, safetensors-…, torch-…,
+ *  pickle-…, zip-…, json-…, io-… */
 export async function openHuggingFaceFolder(
   folder: Folder,
   options: { weights?: string | undefined } = {},
@@ -92,10 +99,24 @@ async function openWeights(
   present: ReadonlySet<string>,
   weights: string,
 ): Promise<Checkpoint> {
-  if (!weights.endsWith('.json')) return openSafetensors(await folder.open(weights));
+  if (!weights.endsWith('.json')) {
+    const checkpoint = await openWeightsFile(weights, await folder.open(weights));
+    return isTorchName(weights) ? joined(checkpoint) : checkpoint;
+  }
   const file = `${folder.name}/${weights}`;
   const index = parseShardIndex(await readSmall(folder, weights, MAX_INDEX_BYTES), file);
-  return openShards(index, { present, open: (name) => folder.open(name) }, file);
+  const checkpoint = await openShards(index, { present, open: (name) => folder.open(name) }, file);
+  return index.shards.every(isTorchName) ? joined(checkpoint) : checkpoint;
+}
+
+/** Weights with their scales, which may lie in another shard. */
+async function joined(checkpoint: Checkpoint): Promise<Checkpoint> {
+  try {
+    return withChannelScales(checkpoint);
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
 }
 
 interface WeightsChoice {
@@ -115,13 +136,19 @@ function chooseWeights(
     if (FOREIGN_WEIGHTS.test(asked)) throw unsupportedError(folder, asked);
     return { weights: asked, notices: [] };
   }
-  const weights = [WEIGHTS, INDEX].find((name) => present.has(name));
-  const bin = names.find((name) => /^pytorch_model.*\.bin$/.test(name));
+  const weights = USUAL_WEIGHTS.find((name) => present.has(name));
   if (weights === undefined) throw noWeightsError(folder, names);
   const notices: string[] = [];
-  if (bin !== undefined) notices.push(`The folder has .bin and .safetensors; ${weights} is read.`);
-  if (weights === WEIGHTS && present.has(INDEX)) {
-    notices.push(`The folder has ${WEIGHTS} and ${INDEX}; ${WEIGHTS} is read.`);
+  const bin = names.find((name) => /^pytorch_model.*\.bin$/.test(name));
+  if (bin !== undefined && [WEIGHTS, INDEX].includes(weights)) {
+    notices.push(`The folder has .bin and .safetensors; ${weights} is read.`);
+  }
+  for (const [file, index] of [
+    [WEIGHTS, INDEX],
+    [TORCH_WEIGHTS, TORCH_INDEX],
+  ]) {
+    const both = weights === file && present.has(index);
+    if (both) notices.push(`The folder has ${file} and ${index}; ${file} is read.`);
   }
   return { weights, notices };
 }
@@ -142,14 +169,18 @@ function noConfigError(
 function noWeightsError(folder: Folder, names: readonly string[]): BaichuanError {
   const foreign = names.find((name) => FOREIGN_WEIGHTS.test(name));
   if (foreign !== undefined) return unsupportedError(folder, foreign);
-  const shard = names.find((name) => name.endsWith('.safetensors'));
+  const shard =
+    names.find((name) => name.endsWith('.safetensors')) ??
+    names.find((name) => /^pytorch_model.*\.bin$/.test(name)) ??
+    names.find((name) => /\.(pt|pth)$/.test(name));
   if (shard === undefined) return missingError(folder, WEIGHTS, 'the weights');
+  const [whole, index] = isTorchName(shard) ? [TORCH_WEIGHTS, TORCH_INDEX] : [WEIGHTS, INDEX];
   return new BaichuanError('directory-missing', {
     file: folder.name,
-    where: INDEX,
-    what: `the folder has neither ${WEIGHTS} nor ${INDEX}, but ${quote(shard)}.`,
-    fix: `Download ${INDEX} too, or name the one weights file to read.`,
-    expected: INDEX,
+    where: index,
+    what: `the folder has neither ${whole} nor ${index}, but ${quote(shard)}.`,
+    fix: `Download ${index} too, or name the one weights file to read.`,
+    expected: index,
     found: quote(shard),
   });
 }

@@ -13,12 +13,13 @@ import {
   takeValue,
   unexpected,
 } from '../json-fields.ts';
-import { STORED_TYPE_BYTES, type StoredType } from './checkpoint.ts';
+import { type ElementType, STORED_TYPE_BYTES } from './checkpoint.ts';
+import { MAX_NAME_BYTES, tensorNameFault } from './tensor-name.ts';
 
 /** One tensor of the header. */
 export interface TensorEntry {
   readonly name: string;
-  readonly dtype: StoredType;
+  readonly dtype: ElementType;
   readonly shape: readonly number[];
   /** Its range, in bytes from the end of the header; `end` is the first byte after it. */
   readonly begin: number;
@@ -33,7 +34,6 @@ export interface SafetensorsHeader {
 const METADATA_KEY = '__metadata__';
 const MAX_RANK = 8;
 const MAX_DIM = 2 ** 32;
-const MAX_NAME_BYTES = 512;
 
 /** Checks the header of a safetensors file.
  *  @param json its fields are let go of as they are read (overwritten)
@@ -63,7 +63,7 @@ export function parseSafetensorsHeader(
  *  a path out of its folder.
  *  @throws safetensors-name */
 export function expectTensorName(name: string, file: string | undefined): void {
-  const fault = nameFault(name);
+  const fault = tensorNameFault(name);
   if (fault === undefined) return;
   throw new BaichuanError('safetensors-name', {
     file,
@@ -73,17 +73,6 @@ export function expectTensorName(name: string, file: string | undefined): void {
     expected: `1 to ${MAX_NAME_BYTES} printable bytes`,
     found: quote(name),
   });
-}
-
-function nameFault(name: string): string | undefined {
-  const bytes = new TextEncoder().encode(name).length;
-  if (bytes === 0) return 'is empty';
-  if (bytes > MAX_NAME_BYTES) return `has ${bytes} bytes, more than ${MAX_NAME_BYTES}`;
-  if (/\p{Cs}/u.test(name)) return 'holds half a surrogate pair';
-  if (/\p{Cc}/u.test(name)) return 'holds a control character';
-  if (/[\p{Cf}\p{Zl}\p{Zp}]/u.test(name)) return 'holds a character that is not printable';
-  if (/^[\\/]|^[A-Za-z]:[\\/]|(^|[\\/])\.\.?([\\/]|$)/.test(name)) return 'is a path';
-  return undefined;
 }
 
 function rootError(json: JsonValue, file: string): BaichuanError {
@@ -127,7 +116,7 @@ function takeEntry(name: string, fields: JsonFields): TensorEntry {
   return { name, dtype, shape, begin, end };
 }
 
-function takeDtype(fields: JsonFields): StoredType {
+function takeDtype(fields: JsonFields): ElementType {
   const name = takeString(fields, 'dtype');
   if (isStoredType(name)) return name;
   const supported = Object.keys(STORED_TYPE_BYTES).join(', ');
@@ -144,7 +133,7 @@ function takeDtype(fields: JsonFields): StoredType {
   );
 }
 
-function isStoredType(name: string): name is StoredType {
+function isStoredType(name: string): name is ElementType {
   return Object.hasOwn(STORED_TYPE_BYTES, name);
 }
 
@@ -212,7 +201,7 @@ function takeOffsets(fields: JsonFields): [number, number] {
 
 function expectSize(
   fields: JsonFields,
-  dtype: StoredType,
+  dtype: ElementType,
   shape: readonly number[],
   byteLength: number,
 ): void {

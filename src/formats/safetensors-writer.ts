@@ -6,13 +6,13 @@
  *  Source: https://github.com/huggingface/safetensors, README "Format". */
 import { BaichuanError, quote } from '../errors.ts';
 import type { ByteSink } from './byte-source.ts';
-import { STORED_TYPE_BYTES, type StoredType } from './checkpoint.ts';
+import { type ElementType, STORED_TYPE_BYTES } from './checkpoint.ts';
 import { expectTensorName } from './safetensors-header.ts';
 
 /** What a header says about a tensor. */
 export interface TensorDescription {
   readonly name: string;
-  readonly dtype: StoredType;
+  readonly dtype: ElementType;
   /** Row-major; `[]` is one element. */
   readonly shape: readonly number[];
 }

@@ -1,11 +1,12 @@
-/** A checkpoint in several safetensors files, joined by its index. Every shard must be there before
- *  one is opened, every tensor in the shard that the index says, and no tensor in two of them. */
+/** A checkpoint in several files, safetensors or PyTorch's, joined by its index. Every shard must
+ *  be there before one is opened, every tensor in the shard that the index says, and no tensor in
+ *  two of them. */
 import { BaichuanError, quote } from '../errors.ts';
 import { jsonPointer } from '../json.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { Checkpoint, StoredTensor } from './checkpoint.ts';
-import { openSafetensors } from './safetensors.ts';
 import type { ShardIndex } from './shard-index.ts';
+import { openWeightsFile } from './weights-file.ts';
 
 /** What holds the shards. */
 export interface ShardFolder {
@@ -19,7 +20,7 @@ const MAX_LISTED = 20;
 
 /** Opens all shards of an index, headers only.
  *  @param file the index, for messages
- *  @throws index-missing-shard, index-tensor, index-duplicate, and as `openSafetensors` */
+ *  @throws index-missing-shard, index-tensor, index-duplicate, and as `openWeightsFile` */
 export async function openShards(
   index: ShardIndex,
   folder: ShardFolder,
@@ -32,7 +33,7 @@ export async function openShards(
   };
   try {
     for (const name of index.shards) {
-      opened.push([name, await openSafetensors(await folder.open(name))]);
+      opened.push([name, await openWeightsFile(name, await folder.open(name))]);
     }
     expectAllTensors(index, new Map(opened), file);
     const { tensors, holders } = joinTensors(opened);

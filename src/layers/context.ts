@@ -31,6 +31,7 @@ export function isTapped({ tap }: LayerContext, name: string): boolean {
 export interface LayerContext {
   readonly config: BaichuanConfig;
   readonly kernels: Kernels;
+  /** That of the memory in which the present layer lies. */
   readonly arena: Arena;
   /** In the order of their rows, which they cover without a gap. */
   readonly segments: readonly Segment[];

@@ -35,11 +35,13 @@ export function decoderLayer(
   const mark = arena.mark();
 
   const h = arena.allocate(x.shape);
+  const branch = arena.mark();
   kernels.add(
     x,
     attention(rmsNorm(x, weights.inputLayernorm, context), weights.selfAttn, context),
     h,
   );
+  arena.release(branch);
 
   kernels.add(h, mlp(rmsNorm(h, weights.postAttentionLayernorm, context), weights.mlp, context), y);
 

@@ -39,6 +39,8 @@ export class KvCache {
   private readonly storage: KeyValueBlock[][] = [];
   private readonly references: number[] = [];
   private readonly free: number[] = [];
+  /** Layers of a block that memory ran out for half-way. */
+  private unfinished: KeyValueBlock[] = [];
   private nextSequence = 0;
 
   constructor(kernels: Kernels, options: KvCacheOptions) {
@@ -62,7 +64,7 @@ export class KvCache {
    *  @param length positions to keep, all by default @returns the new sequence's number */
   fork(sequence: number, length = this.length(sequence)): number {
     const source = this.find(sequence);
-    this.expectWithin(length, source.length);
+    expectWithin(length, source.length);
     const blocks = source.blocks.slice(0, Math.ceil(length / BLOCK_POSITIONS));
     for (const block of blocks) this.references[block] += 1;
     const fork = this.open();
@@ -73,7 +75,7 @@ export class KvCache {
   /** Forgets the positions from `length` on. @param length at most the present one */
   rollback(sequence: number, length: number): void {
     const found = this.find(sequence);
-    this.expectWithin(length, found.length);
+    expectWithin(length, found.length);
     found.length = length;
     const kept = Math.ceil(length / BLOCK_POSITIONS);
     for (const block of found.blocks.splice(kept)) this.drop(block);
@@ -131,8 +133,12 @@ export class KvCache {
     const reused = this.free.pop();
     const block = reused ?? this.storage.length;
     if (reused === undefined) {
-      const create = () => this.kernels.createBlock(heads, headDim);
-      this.storage.push(Array.from({ length: layers }, create));
+      const fresh = this.unfinished;
+      while (fresh.length < layers) {
+        fresh.push(this.kernels.createBlock(fresh.length, heads, headDim));
+      }
+      this.unfinished = [];
+      this.storage.push(fresh);
     }
     this.references[block] = 1;
     return block;
@@ -145,18 +151,24 @@ export class KvCache {
 
   private find(sequence: number): Sequence {
     const found = this.sequences.get(sequence);
-    if (found !== undefined) return found;
-    throw new BaichuanError('sequence-closed', {
-      where: `sequence ${sequence}`,
-      what: 'The cache holds no such sequence.',
-      fix: 'Open a sequence, and do not use one that was closed.',
-    });
+    if (found === undefined) throw sequenceClosed(sequence);
+    return found;
   }
+}
 
-  private expectWithin(length: number, held: number): void {
-    if (Number.isInteger(length) && length >= 0 && length <= held) return;
-    throw unexpectedPosition(length, held);
-  }
+/** The error of using a sequence that is not in the cache. */
+export function sequenceClosed(sequence: number): BaichuanError {
+  return new BaichuanError('sequence-closed', {
+    where: `sequence ${sequence}`,
+    what: 'The cache holds no such sequence.',
+    fix: 'Open a sequence, and do not use one that was closed.',
+  });
+}
+
+/** Checks a length to fork or roll back to. @throws cache-position */
+export function expectWithin(length: number, held: number): void {
+  if (Number.isInteger(length) && length >= 0 && length <= held) return;
+  throw unexpectedPosition(length, held);
 }
 
 function unexpectedPosition(position: number, held: number): BaichuanError {

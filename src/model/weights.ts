@@ -3,12 +3,18 @@
  *  Baichuan-13B-Base, whose names and shapes are the same in both classes. */
 
 import type { BaichuanConfig } from '../config.ts';
-import type { Kernels, LinearWeight } from '../kernels/kernels.ts';
+import type {
+  Kernels,
+  LinearWeight,
+  Parameter,
+  ParameterRows,
+  Place,
+  WeightFormat,
+} from '../kernels/kernels.ts';
 import { alibiSlopes } from '../layers/alibi.ts';
 import type { DecoderLayerWeights } from '../layers/decoder-layer.ts';
 import type { EmbeddingWeights } from '../layers/embedding.ts';
 import type { RmsNormWeights } from '../layers/rms-norm.ts';
-import type { Tensor } from '../tensor/tensor.ts';
 
 /** Every weight of a model, by layer. */
 export interface BaichuanWeights {
@@ -30,59 +36,115 @@ export function isIgnoredTensor(name: string): boolean {
   return NOT_A_PARAMETER.test(name);
 }
 
+/** What a parameter does, which decides how it may be held: the published quantizers spare the
+ *  embedding and the head. */
+export type ParameterRole = 'embedding' | 'norm' | 'linear' | 'head';
+
+/** One parameter of a model. */
+export interface ParameterInfo {
+  readonly role: ParameterRole;
+  /** `[…]`, linear weights `[out, in]`. */
+  readonly shape: readonly number[];
+  readonly place: Place;
+}
+
+/** Every parameter by its name, in the order of execution. */
+export function parameterTable(config: BaichuanConfig): ReadonlyMap<string, ParameterInfo> {
+  const { vocabSize: V, hiddenSize: C, intermediateSize: F, numHiddenLayers } = config;
+  const table = new Map<string, ParameterInfo>();
+  const add = (path: string, role: ParameterRole, shape: readonly number[], place: Place) =>
+    table.set(`${path}.weight`, { role, shape, place });
+  add(EMBEDDING, 'embedding', [V, C], 'embedding');
+  for (let layer = 0; layer < numHiddenLayers; layer++) {
+    const path = layerPath(layer);
+    add(`${path}.input_layernorm`, 'norm', [C], layer);
+    add(`${path}.self_attn.W_pack`, 'linear', [3 * C, C], layer);
+    add(`${path}.self_attn.o_proj`, 'linear', [C, C], layer);
+    add(`${path}.post_attention_layernorm`, 'norm', [C], layer);
+    add(`${path}.mlp.gate_proj`, 'linear', [F, C], layer);
+    add(`${path}.mlp.up_proj`, 'linear', [F, C], layer);
+    add(`${path}.mlp.down_proj`, 'linear', [C, F], layer);
+  }
+  add(FINAL_NORM, 'norm', [C], 'head');
+  return add(HEAD, 'head', [V, C], 'head');
+}
+
 /** Name and shape of every parameter, in the order of execution.
  *  @returns name → `[…]`, linear weights `[out, in]` */
 export function parameterShapes(config: BaichuanConfig): ReadonlyMap<string, readonly number[]> {
-  const { vocabSize: V, hiddenSize: C, intermediateSize: F, numHiddenLayers } = config;
-  const shapes = new Map<string, readonly number[]>([[`${EMBEDDING}.weight`, [V, C]]]);
-  for (let layer = 0; layer < numHiddenLayers; layer++) {
-    const path = layerPath(layer);
-    shapes.set(`${path}.input_layernorm.weight`, [C]);
-    shapes.set(`${path}.self_attn.W_pack.weight`, [3 * C, C]);
-    shapes.set(`${path}.self_attn.o_proj.weight`, [C, C]);
-    shapes.set(`${path}.post_attention_layernorm.weight`, [C]);
-    shapes.set(`${path}.mlp.gate_proj.weight`, [F, C]);
-    shapes.set(`${path}.mlp.up_proj.weight`, [F, C]);
-    shapes.set(`${path}.mlp.down_proj.weight`, [C, F]);
-  }
-  shapes.set(`${FINAL_NORM}.weight`, [C]);
-  return shapes.set(`${HEAD}.weight`, [V, C]);
+  return new Map([...parameterTable(config)].map(([name, { shape }]) => [name, shape]));
 }
 
-/** Fills the fields of a model, one tensor after the other.
- *  @param load gives the tensor of a parameter name, in the shape of `parameterShapes` */
-export async function loadWeights(
+/** A model whose memory is there and whose numbers are still to come. */
+export interface UnfilledWeights {
+  readonly weights: BaichuanWeights;
+  /** Takes rows of a parameter; see `Parameter.write`. */
+  write(name: string, row: number, rows: ParameterRows): number;
+}
+
+/** Makes room for every weight of a model.
+ *  @param formatOf how a parameter of that name is held @throws out-of-memory */
+export function createWeights(
   config: BaichuanConfig,
   kernels: Kernels,
-  load: (name: string) => Promise<Tensor>,
-): Promise<BaichuanWeights> {
-  const linear = async (path: string) => kernels.pack(path, await load(`${path}.weight`));
-  const norm = async (path: string) => ({ path, weight: await load(`${path}.weight`) });
-
-  const embedTokens = { path: EMBEDDING, table: await load(`${EMBEDDING}.weight`) };
+  formatOf: (name: string) => WeightFormat,
+): UnfilledWeights {
+  const table = parameterTable(config);
+  const parameters = new Map<string, Parameter<unknown>>();
+  const keep = <Weight>(name: string, parameter: Parameter<Weight>): Weight => {
+    parameters.set(name, parameter);
+    return parameter.weight;
+  };
+  const find = (path: string) => {
+    const name = `${path}.weight`;
+    const { shape, place } = table.get(name) as ParameterInfo;
+    return { name, matrix: [shape[0], shape[1]] as const, length: shape[0], place };
+  };
+  const linear = (path: string) => {
+    const { name, matrix, place } = find(path);
+    return keep(name, kernels.createLinear(path, matrix, formatOf(name), place));
+  };
+  const norm = (path: string): RmsNormWeights => {
+    const { name, length, place } = find(path);
+    return { path, weight: keep(name, kernels.createVector(length, place)) };
+  };
+  const embedding = find(EMBEDDING);
+  const format = formatOf(embedding.name);
+  const rows = kernels.createTable(embedding.matrix, format, embedding.place);
+  const embedTokens = { path: EMBEDDING, table: keep(embedding.name, rows) };
   const slopes = config.position === 'alibi' ? alibiSlopes(config.numAttentionHeads) : null;
-  const layers: DecoderLayerWeights[] = [];
-  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
-    const path = layerPath(layer);
-    layers.push({
-      path,
-      inputLayernorm: await norm(`${path}.input_layernorm`),
-      selfAttn: {
-        path: `${path}.self_attn`,
-        wPack: await linear(`${path}.self_attn.W_pack`),
-        oProj: await linear(`${path}.self_attn.o_proj`),
-        alibiSlopes: slopes,
-      },
-      postAttentionLayernorm: await norm(`${path}.post_attention_layernorm`),
-      mlp: {
-        path: `${path}.mlp`,
-        gateProj: await linear(`${path}.mlp.gate_proj`),
-        upProj: await linear(`${path}.mlp.up_proj`),
-        downProj: await linear(`${path}.mlp.down_proj`),
-      },
-    });
-  }
-  return { embedTokens, layers, norm: await norm(FINAL_NORM), lmHead: await linear(HEAD) };
+  const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) =>
+    layerWeights(layerPath(layer), slopes, linear, norm),
+  );
+  return {
+    weights: { embedTokens, layers, norm: norm(FINAL_NORM), lmHead: linear(HEAD) },
+    write: (name, row, rows) => (parameters.get(name) as Parameter<unknown>).write(row, rows),
+  };
+}
+
+function layerWeights(
+  path: string,
+  alibiSlopes: Float32Array | null,
+  linear: (path: string) => LinearWeight,
+  norm: (path: string) => RmsNormWeights,
+): DecoderLayerWeights {
+  return {
+    path,
+    inputLayernorm: norm(`${path}.input_layernorm`),
+    selfAttn: {
+      path: `${path}.self_attn`,
+      wPack: linear(`${path}.self_attn.W_pack`),
+      oProj: linear(`${path}.self_attn.o_proj`),
+      alibiSlopes,
+    },
+    postAttentionLayernorm: norm(`${path}.post_attention_layernorm`),
+    mlp: {
+      path: `${path}.mlp`,
+      gateProj: linear(`${path}.mlp.gate_proj`),
+      upProj: linear(`${path}.mlp.up_proj`),
+      downProj: linear(`${path}.mlp.down_proj`),
+    },
+  };
 }
 
 function layerPath(layer: number): string {

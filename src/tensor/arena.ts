@@ -14,7 +14,22 @@ import { elementCount, type Lease, type Tensor, type TensorMemory } from './tens
 const FIRST_CHUNK_BYTES = 256 * 1024;
 
 /** Tensors start at multiples of the 16 bytes that a SIMD vector takes. */
-const ALIGNMENT_BYTES = 16;
+export const ALIGNMENT_BYTES = 16;
+
+/** A piece of memory that the arena fills. */
+export interface ArenaChunk {
+  readonly memory: TensorMemory;
+  /** A multiple of the alignment. */
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+export interface ArenaOptions {
+  /** Makes the use of released tensors an error, at some cost. */
+  readonly debug?: boolean | undefined;
+  /** Opens a chunk of at least `byteLength` bytes; by default in JavaScript buffers. */
+  readonly openChunk?: ((byteLength: number) => ArenaChunk) | undefined;
+}
 
 export interface ArenaMark {
   readonly chunk: number;
@@ -24,27 +39,29 @@ export interface ArenaMark {
 
 export class Arena {
   private readonly debug: boolean;
-  private readonly chunks: TensorMemory[] = [];
+  private readonly openChunk: (byteLength: number) => ArenaChunk;
+  private readonly chunks: ArenaChunk[] = [];
   private readonly leases: Lease[] = [];
   private chunk = 0;
   private top = 0;
 
-  /** @param options `debug` makes the use of released tensors an error, at some cost */
-  constructor(options: { debug?: boolean } = {}) {
+  constructor(options: ArenaOptions = {}) {
     this.debug = options.debug ?? false;
+    this.openChunk = options.openChunk ?? ((byteLength) => this.openBuffer(byteLength));
   }
 
   /** Uninitialized memory for one tensor.
-   *  @param shape axis lengths @returns a tensor valid until an earlier mark is released */
+   *  @param shape axis lengths @returns a tensor valid until an earlier mark is released
+   *  @throws out-of-memory where the chunks come from a memory of limited size */
   allocate(shape: readonly number[]): Tensor {
     const bytes = elementCount(shape) * Float32Array.BYTES_PER_ELEMENT;
-    const memory = this.chunkWithRoom(bytes);
-    const byteOffset = this.top;
+    const { memory, byteOffset } = this.chunkWithRoom(bytes);
+    const start = byteOffset + this.top;
     this.top += Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
-    if (!this.debug) return { dtype: 'F32', shape, memory, byteOffset };
+    if (!this.debug) return { dtype: 'F32', shape, memory, byteOffset: start };
     const lease = { released: false };
     this.leases.push(lease);
-    return { dtype: 'F32', shape, memory, byteOffset, lease };
+    return { dtype: 'F32', shape, memory, byteOffset: start, lease };
   }
 
   /** The present top, to be given to `release`. */
@@ -69,35 +86,39 @@ export class Arena {
 
   /** Bytes held, used or free. */
   get memoryBytes(): number {
-    return this.chunks.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+    return this.chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
-  private chunkWithRoom(bytes: number): TensorMemory {
+  private chunkWithRoom(bytes: number): ArenaChunk {
     for (;;) {
-      const memory = this.chunks[this.chunk];
-      if (memory === undefined) return this.openChunk(bytes);
-      if (this.top + bytes <= memory.buffer.byteLength) return memory;
+      const chunk = this.chunks[this.chunk];
+      if (chunk === undefined) {
+        const opened = this.openChunk(Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES);
+        this.chunks.push(opened);
+        return opened;
+      }
+      if (this.top + bytes <= chunk.byteLength) return chunk;
       this.chunk += 1;
       this.top = 0;
     }
   }
 
-  private openChunk(bytes: number): TensorMemory {
-    const last = this.chunks.at(-1)?.buffer.byteLength ?? FIRST_CHUNK_BYTES / 2;
-    const size = Math.max(2 * last, Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES);
-    const memory = { buffer: new ArrayBuffer(size) };
-    this.chunks.push(memory);
-    return memory;
+  private openBuffer(byteLength: number): ArenaChunk {
+    const last = this.chunks.at(-1)?.byteLength ?? FIRST_CHUNK_BYTES / 2;
+    const size = Math.max(2 * last, byteLength);
+    return { memory: { buffer: new ArrayBuffer(size) }, byteOffset: 0, byteLength: size };
   }
 
   private poison(mark: ArenaMark): void {
     for (const lease of this.leases.splice(mark.leases)) lease.released = true;
     for (let index = mark.chunk; index <= this.chunk; index++) {
-      const memory = this.chunks[index];
-      if (memory === undefined) continue;
+      const chunk = this.chunks[index];
+      if (chunk === undefined) continue;
       const first = index === mark.chunk ? mark.top : 0;
-      const end = index === this.chunk ? this.top : memory.buffer.byteLength;
-      new Float32Array(memory.buffer, first, Math.max(0, end - first) / 4).fill(Number.NaN);
+      const end = index === this.chunk ? this.top : chunk.byteLength;
+      const { buffer } = chunk.memory;
+      const count = Math.floor(Math.max(0, end - first) / 4);
+      new Float32Array(buffer, chunk.byteOffset + first, count).fill(Number.NaN);
     }
   }
 }

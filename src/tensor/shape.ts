@@ -12,24 +12,42 @@ export type ExpectedAxes = Readonly<Record<string, number | 'any'>>;
  *  @returns the length of every axis @throws shape-mismatch */
 export function expectShape<Axes extends ExpectedAxes>(
   name: string,
-  tensor: Tensor,
+  { shape }: Pick<Tensor, 'shape'>,
   axes: Axes,
 ): { readonly [Axis in keyof Axes]: number } {
-  const expected = Object.entries(axes);
-  const fits = ([, length]: [string, number | 'any'], axis: number) =>
-    length === 'any' || length === tensor.shape[axis];
-  if (expected.length !== tensor.shape.length || !expected.every(fits)) {
-    const wanted = expected.map(([axis, length]) =>
-      length === 'any' ? axis : `${axis}=${length}`,
-    );
-    throw new BaichuanError('shape-mismatch', {
-      where: name,
-      what: `Expected shape [${wanted.join(', ')}], found [${tensor.shape.join(', ')}].`,
-      fix: 'Pass a tensor of the expected shape.',
-      expected: `[${wanted.join(', ')}]`,
-      found: `[${tensor.shape.join(', ')}]`,
-    });
+  // Every layer calls this for every token: one loop, one object.
+  const lengths = { ...axes } as { [Axis in keyof Axes]: number };
+  let rank = 0;
+  for (const axis in axes) {
+    const length = shape[rank++];
+    if (axes[axis] !== 'any' && axes[axis] !== length) throw otherShape(name, shape, axes);
+    lengths[axis] = length;
   }
-  const lengths = expected.map(([axis], index) => [axis, tensor.shape[index]]);
-  return Object.fromEntries(lengths);
+  if (rank !== shape.length) throw otherShape(name, shape, axes);
+  return lengths;
+}
+
+function otherShape(name: string, shape: readonly number[], axes: ExpectedAxes): BaichuanError {
+  const wanted = Object.entries(axes).map(([axis, length]) =>
+    length === 'any' ? axis : `${axis}=${length}`,
+  );
+  return new BaichuanError('shape-mismatch', {
+    where: name,
+    what: `Expected shape [${wanted.join(', ')}], found [${shape.join(', ')}].`,
+    fix: 'Pass a tensor of the expected shape.',
+    expected: `[${wanted.join(', ')}]`,
+    found: `[${shape.join(', ')}]`,
+  });
+}
+
+/** Checks a single length. @param name what it counts, for the error @throws shape-mismatch */
+export function expectLength(name: string, found: number, expected: number): void {
+  if (found === expected) return;
+  throw new BaichuanError('shape-mismatch', {
+    where: name,
+    what: `Expected ${expected}, found ${found}.`,
+    fix: 'Use weights and a configuration that belong together.',
+    expected,
+    found,
+  });
 }

@@ -2,6 +2,7 @@
 export { type CheckVocabularyOptions, checkVocabulary } from './check-vocabulary.ts';
 export type { DecodeOptions, StreamDecoder } from './decode.ts';
 export type { EncodedPiece } from './encode.ts';
+export { type TokenizerPieces, tokenizerFromPieces } from './from-pieces.ts';
 export { MAX_MODEL_BYTES } from './limits.ts';
 export {
   type EncodeOptions,

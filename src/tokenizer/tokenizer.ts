@@ -84,7 +84,12 @@ export function loadTokenizer(bytes: Uint8Array, options: LoadTokenizerOptions =
   });
   if (foreign !== undefined) throw foreign;
   expectSize(bytes.length, file);
-  const model = readModelProto(bytes, file);
+  return buildTokenizer(readModelProto(bytes, file), file);
+}
+
+/** Makes a tokenizer of a model that was read.
+ *  @throws the codes `tokenizer-…` for a model that is damaged or not implemented */
+export function buildTokenizer(model: ModelProto, file: string | undefined): Tokenizer {
   expectImplemented(model, file);
   const vocabulary = makeVocabulary(model, file);
   const tokenizer = makeTokenizer(model, vocabulary, file);

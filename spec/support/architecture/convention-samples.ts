@@ -92,8 +92,10 @@ export const CONVENTIONS: RuleCase[] = [
       [FILE, 'ids.map((token_id) => token_id + 1);'],
       [FILE, 'class A { to_text() {} }'],
       [FILE, 'const Max_Size = 3;'],
+      [FILE, 'function packQ8_0Rows() {}'],
     ],
     good: [
+      [FILE, 'function packQ8_0() {}'],
       [FILE, `const MAX_2_SIZE = 1; const { top_k: topK } = x; f({ top_k: 5 }, (_, _id) => 0);`],
       [FILE, `const W = 'W_pack'; interface Json { top_k: number }`],
     ],

@@ -115,7 +115,8 @@ function isLaterOverload(node: ts.FunctionDeclaration): boolean {
   );
 }
 
-/** Values are camelCase, fixed constants UPPER_CASE. Names of properties may be a format's. */
+/** Values are camelCase, fixed constants UPPER_CASE. Names of properties may be a format's, and
+ *  types of GGUF keep their underscore: `packQ8_0`. */
 export const snakeCase: Rule = (source) => {
   const found: string[] = [];
   walk(source.tree, (node) => {
@@ -125,7 +126,8 @@ export const snakeCase: Rule = (source) => {
       ts.isBindingElement(node) ||
       ts.isFunctionLike(node);
     if (!isValue || node.name === undefined || !ts.isIdentifier(node.name)) return;
-    if (!/[a-z]/.test(node.name.text) || !/[^_]_/.test(node.name.text)) return;
+    const name = node.name.text.replace(/Q(\d)_(\d)$/, 'Q$1$2');
+    if (!/[a-z]/.test(name) || !/[^_]_/.test(name)) return;
     found.push(at(source, node.name, `${node.name.text} is not camelCase`));
   });
   return found;

@@ -38,7 +38,7 @@ const AREAS: Record<string, Area> = {
   config: { values: [...LEAVES, 'json'] },
   tensor: { values: LEAVES },
   kernels: {
-    values: [...LEAVES, 'tensor'],
+    values: [...LEAVES, 'tensor', 'quantize'],
     types: ['platform'],
     packages: ['@assemblyscript/loader'],
   },

@@ -66,8 +66,19 @@ export function orphanSpecs(specs: string[], sources: string[]): string[] {
   });
 }
 
+/** The files of assembly/ whose functions its entry point exports. */
+export function exportedKernels(assembly: Source[]): Source[] {
+  const entry = assembly.filter(({ path }) => path === 'assembly/index.ts');
+  const exported = entry.flatMap(importsOf).filter(({ node }) => ts.isExportDeclaration(node));
+  const paths = new Set(exported.map(({ target }) => `${target}.ts`));
+  return assembly.filter(({ path }) => paths.has(path));
+}
+
+/** Memory that a kernel needs and its mirror makes itself. */
+const SCRATCH = /^scratch(Stride)?$/;
+
 /** Kernels that lack a mirror of the same name and parameters, or a spec.
- *  @param kernels files of assembly/ but its index @param mirrors files of kernels/reference/ */
+ *  @param kernels files that `exportedKernels` gives @param mirrors files of kernels/reference/ */
 export function unpairedKernels(kernels: Source[], mirrors: Source[], specs: string[]): string[] {
   return kernels.flatMap((kernel) => {
     const name = kernel.path.replace(/^assembly\//, '').replace(/\.ts$/, '');
@@ -77,7 +88,9 @@ export function unpairedKernels(kernels: Source[], mirrors: Source[], specs: str
     const found = exportedSignatures(mirror);
     return [...exportedSignatures(kernel)]
       .filter(([functionName, names]) => {
-        const expected = names.map((parameter) => parameter.replace(/Ptr$/, ''));
+        const expected = names
+          .map((parameter) => parameter.replace(/Ptr$/, ''))
+          .filter((parameter) => !SCRATCH.test(parameter));
         return found.get(functionName)?.join() !== expected.join();
       })
       .map(([functionName]) => `${kernel.path}: ${functionName} differs from its mirror`);
@@ -93,7 +106,8 @@ function exportedSignatures({ tree }: Source): Map<string, string[]> {
       ({ kind }) => kind === ts.SyntaxKind.ExportKeyword,
     );
     if (!isExported) continue;
-    const names = statement.parameters.map((parameter) => parameter.name.getText(tree));
+    // A parameter that only the kernel needs is marked as unused in the mirror.
+    const names = statement.parameters.map(({ name }) => name.getText(tree).replace(/^_/, ''));
     signatures.set(statement.name.text, names);
   }
   return signatures;

@@ -24,7 +24,8 @@ export function parse(filePath: string, text: string): Source {
   return { path: filePath, text, tree };
 }
 
-/** Every file below a folder, whatever it is, but those that a script generates. */
+/** Every file below a folder, whatever it is, but those that a script generates and packages that
+ *  were installed there. */
 export function listFiles(folder: string): string[] {
   const absolute = path.join(ROOT, folder);
   if (!existsSync(absolute)) return [];
@@ -32,6 +33,7 @@ export function listFiles(folder: string): string[] {
     .filter((entry) => !entry.isDirectory() && !entry.name.endsWith('.generated.ts'))
     .map((entry) => path.relative(ROOT, path.join(entry.parentPath, entry.name)))
     .map((file) => file.split(path.sep).join('/'))
+    .filter((file) => !file.includes('/node_modules/'))
     .sort();
 }
 

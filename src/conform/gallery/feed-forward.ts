@@ -2,7 +2,7 @@
 
 import { exp } from '../../math/index.ts';
 import { createTensor, float32, type Tensor } from '../../tensor/tensor.ts';
-import { isPresent } from '../reference-model.ts';
+import { matrixWeight, numbersOfWeight } from '../oracle-kernels.ts';
 import { type KnownBug, mapTensor, withKernels } from './known-bug.ts';
 
 /** Another activation in place of silu. */
@@ -125,8 +125,9 @@ export const FEED_FORWARD_BUGS: readonly KnownBug[] = [
     summary: 'The head uses the embedding table: this family does not tie them.',
     change: (setup) => {
       const { lmHead, embedTokens } = setup.weights;
-      if (!isPresent(embedTokens.table)) return setup;
-      const tied = setup.kernels.pack(lmHead.path, embedTokens.table);
+      const table = numbersOfWeight(embedTokens.table);
+      if (table === undefined) return setup;
+      const tied = matrixWeight(lmHead.path, table);
       return { ...setup, weights: { ...setup.weights, lmHead: tied } };
     },
   },
@@ -135,17 +136,10 @@ export const FEED_FORWARD_BUGS: readonly KnownBug[] = [
     summary: 'Rows of the head are L2-normalised, as Baichuan 2 has it and this family has not.',
     change: (setup) => {
       const { lmHead } = setup.weights;
-      const table = weightOf(lmHead);
+      const table = numbersOfWeight(lmHead);
       if (table === undefined) return setup;
-      const normalized = setup.kernels.pack(lmHead.path, normalizedRows(table));
+      const normalized = matrixWeight(lmHead.path, normalizedRows(table));
       return { ...setup, weights: { ...setup.weights, lmHead: normalized } };
     },
   },
 ];
-
-/** The numbers of a weight of the reference kernels, where there are any. */
-export function weightOf(weight: object): Tensor | undefined {
-  if (!('weight' in weight)) return undefined;
-  const tensor = weight.weight as Tensor;
-  return isPresent(tensor) ? tensor : undefined;
-}

@@ -7,8 +7,7 @@
 import type { LinearWeight } from '../../kernels/kernels.ts';
 import type { TraceKind } from '../../model/trace-points.ts';
 import { createTensor, float32, type Tensor } from '../../tensor/tensor.ts';
-import type { ReferenceSetup } from '../stage.ts';
-import { weightOf } from './feed-forward.ts';
+import { matrixWeight, numbersOfWeight } from '../oracle-kernels.ts';
 import { type KnownBug, mapTensor, permuteTensor, withLinear } from './known-bug.ts';
 import { roundBf16, roundEven, roundF16 } from './rounding.ts';
 
@@ -29,7 +28,7 @@ function weightBug(
     change: (setup) => {
       const changed = new Map<LinearWeight, LinearWeight>();
       return withLinear(setup, QUANTIZED, (x, weight, kernels) => {
-        const known = changed.get(weight) ?? changedWeight(setup, weight, change);
+        const known = changed.get(weight) ?? changedWeight(weight, change);
         changed.set(weight, known);
         return kernels.linear(x, known);
       });
@@ -38,16 +37,15 @@ function weightBug(
 }
 
 function changedWeight(
-  { kernels }: ReferenceSetup,
   weight: LinearWeight,
   change: (weight: Float32Array, row: { rows: number; columns: number }) => Float32Array,
 ): LinearWeight {
-  const table = weightOf(weight);
+  const table = numbersOfWeight(weight);
   if (table === undefined) return weight;
   const [rows, columns] = table.shape;
   const y = createTensor(table.shape);
   float32(y).set(change(float32(table), { rows, columns }));
-  return kernels.pack(weight.path, y);
+  return matrixWeight(weight.path, y);
 }
 
 /** Inputs taken in another order within groups, which is what exchanged elements compute. */
@@ -152,9 +150,9 @@ export const WEIGHT_BUGS: readonly KnownBug[] = [
     summary: 'o_proj is used as [in, out]: x · W instead of x · Wᵀ, which no shape gives away.',
     change: (setup) =>
       withLinear(setup, ['oProj'], (x, weight, kernels) => {
-        const table = weightOf(weight);
+        const table = numbersOfWeight(weight);
         if (table === undefined) return kernels.linear(x, weight);
-        return kernels.linear(x, kernels.pack(weight.path, transposed(table)));
+        return kernels.linear(x, matrixWeight(weight.path, transposed(table)));
       }),
   },
   {

@@ -4,10 +4,11 @@
  *      prob[t, s]  = e^(score − max) / Σ e^(score − max)
  *      y[t]        = Σ_s prob[t, s] · v[s]
  *
- *  The ALiBi bias is slope · key index, as published and rounded as there: softmax makes it equal
- *  to the distance form of the paper ("Train Short, Test Long", Press et al. 2021), raw scores it
- *  does not. Rotary models have no bias. Everything else runs in float64 and rounds once, at the
- *  store of y, as the biased scores of far keys are too large for the last bits of a float32.
+ *  The ALiBi bias is slope · key index, as published: softmax makes it equal to the distance form
+ *  of the paper ("Train Short, Test Long", Press et al. 2021), raw scores it does not. Rotary
+ *  models have no bias. Everything runs in float64 and rounds once, at the store: the bias of a far
+ *  key, exact there, is too large for the last bits of a float32 (2⁻¹³ at position 4095), and its
+ *  rounding would reach the probabilities.
  *  Channels and positions are summed in ascending order, one query at a time, so the other queries
  *  of a pass cannot change a bit. */
 
@@ -77,7 +78,7 @@ function scoreKeys(
     const row = (h * BLOCK_POSITIONS + (s % BLOCK_POSITIONS)) * D;
     let dot = 0;
     for (let i = 0; i < D; i++) dot += q[i] * key[row + i];
-    const bias = slopes === null ? 0 : Math.fround(slopes[h] * s);
+    const bias = slopes === null ? 0 : slopes[h] * s;
     scores[s] = dot * scale + bias;
   }
 }

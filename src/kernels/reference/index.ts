@@ -1,7 +1,7 @@
 /** The reference kernel set: the mirrors of this folder over tensors. Plain loops, float32 tensors,
  *  float64 sums; every other kernel set is measured against it. */
 
-import type { Arena } from '../../tensor/arena.ts';
+import { Arena } from '../../tensor/arena.ts';
 import { expectShape } from '../../tensor/shape.ts';
 import { float32, type Tensor } from '../../tensor/tensor.ts';
 import {
@@ -10,17 +10,28 @@ import {
   type Kernels,
   type KeyValueBlock,
   type KeyValueView,
-  type LinearWeight,
 } from '../kernels.ts';
 import { attention } from './attention.ts';
-import { matmul } from './matmul.ts';
+import { gatherF32 } from './gather.ts';
+import { linear } from './linear.ts';
+import {
+  createReferenceLinear,
+  createReferenceTable,
+  createReferenceVector,
+  type ReferenceLinearWeight,
+  type ReferenceTable,
+  tableRows,
+} from './parameters.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { rotateHalves } from './rotate-halves.ts';
-import { add, columns, gatherRows } from './rows.ts';
+import { add, columns } from './rows.ts';
 import { siluMul } from './silu-mul.ts';
 
-interface ReferenceLinearWeight extends LinearWeight {
-  readonly weight: Tensor;
+export interface ReferenceOptions {
+  /** Makes the use of released tensors an error, at some cost. */
+  readonly debug?: boolean | undefined;
+  /** How activations meet quantized weights: as float32 by default, or in groups of int8. */
+  readonly activations?: 'exact' | 'fast' | undefined;
 }
 
 interface ReferenceBlock extends KeyValueBlock {
@@ -29,17 +40,25 @@ interface ReferenceBlock extends KeyValueBlock {
   readonly values: Float32Array;
 }
 
-/** The reference kernels, allocating their results from `arena`. */
-export function createReferenceKernels(arena: Arena): Kernels {
+/** The reference kernels, with one arena for everything. */
+export function createReferenceKernels(options: ReferenceOptions = {}): Kernels {
+  const { debug, activations = 'exact' } = options;
+  const arena = new Arena({ debug });
   return {
     name: 'reference',
+    arenas: [arena],
+    arenaOf: () => arena,
+    moveTo: (_, x) => x,
 
-    pack(path, weight): ReferenceLinearWeight {
-      const { out, in: inFeatures } = expectShape(path, weight, { out: 'any', in: 'any' });
-      return { path, outFeatures: out, inFeatures, weight };
+    createLinear: createReferenceLinear,
+    createTable: createReferenceTable,
+    createVector: createReferenceVector,
+
+    embedding(tokenIds, table) {
+      const y = arena.allocate([tokenIds.length, table.columns]);
+      float32(y).set(tableRows(table as ReferenceTable, tokenIds));
+      return y;
     },
-
-    embedding: (tokenIds, table) => selectRows(arena, table, tokenIds),
 
     rmsNorm(x, weight, eps) {
       const { T, C } = expectShape('x', x, { T: 'any', C: 'any' });
@@ -48,12 +67,10 @@ export function createReferenceKernels(arena: Arena): Kernels {
       return y;
     },
 
-    linear(x, linearWeight) {
-      const { weight, outFeatures, inFeatures } = linearWeight as ReferenceLinearWeight;
-      const { T } = expectShape('x', x, { T: 'any', inFeatures });
-      const y = arena.allocate([T, outFeatures]);
-      const [yData, xData, weightData] = [float32(y), float32(x), float32(weight)];
-      matmul(yData, xData, weightData, T, outFeatures, inFeatures, 0, outFeatures);
+    linear(x, weight) {
+      const { T } = expectShape('x', x, { T: 'any', inFeatures: weight.inFeatures });
+      const y = arena.allocate([T, weight.outFeatures]);
+      linear(float32(y), float32(x), weight as ReferenceLinearWeight, T, activations);
       return y;
     },
 
@@ -65,7 +82,7 @@ export function createReferenceKernels(arena: Arena): Kernels {
     columns(x, start, count) {
       const { T, C } = expectShape('x', x, { T: 'any', C: 'any' });
       const y = arena.allocate([T, count]);
-      columns(float32(y), float32(x), start, count, T, C);
+      columns(float32(y), float32(x), start, count, C, 0, T);
       return y;
     },
 
@@ -86,7 +103,7 @@ export function createReferenceKernels(arena: Arena): Kernels {
       return y;
     },
 
-    createBlock: createReferenceBlock,
+    createBlock: (_, heads, headDim) => createReferenceBlock(heads, headDim),
 
     copyBlock(source, target) {
       const [from, to] = [source as ReferenceBlock, target as ReferenceBlock];
@@ -103,7 +120,7 @@ export function createReferenceKernels(arena: Arena): Kernels {
 function selectRows(arena: Arena, x: Tensor, rows: readonly number[]): Tensor {
   const { C } = expectShape('x', x, { R: 'any', C: 'any' });
   const y = arena.allocate([rows.length, C]);
-  gatherRows(float32(y), float32(x), rows, C);
+  gatherF32(float32(y), float32(x), Uint32Array.from(rows), C, 0, rows.length);
   return y;
 }
 

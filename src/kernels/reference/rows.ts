@@ -1,29 +1,17 @@
-/** Moving rows and columns, and adding: no arithmetic but one float32 addition per element. */
+/** Cutting columns out of rows, and adding: no arithmetic but one float32 addition per element. */
 
-/** y[t] = table[rows[t]].
- *  @param y `[rows.length, C]` (overwritten) @param table `[R, C]` @param rows each in 0 … R − 1 */
-export function gatherRows(
-  y: Float32Array,
-  table: Float32Array,
-  rows: readonly number[],
-  C: number,
-): void {
-  for (let t = 0; t < rows.length; t++) {
-    y.set(table.subarray(rows[t] * C, (rows[t] + 1) * C), t * C);
-  }
-}
-
-/** Columns `start` to `start + count` of every row.
- *  @param y `[T, count]` (overwritten) @param x `[T, C]` */
+/** Columns `start` to `start + count` of the rows `rowStart` to `rowEnd`.
+ *  @param y `[T, count]` (overwritten in those rows) @param x `[T, C]` */
 export function columns(
   y: Float32Array,
   x: Float32Array,
   start: number,
   count: number,
-  T: number,
   C: number,
+  rowStart: number,
+  rowEnd: number,
 ): void {
-  for (let t = 0; t < T; t++) {
+  for (let t = rowStart; t < rowEnd; t++) {
     y.set(x.subarray(t * C + start, t * C + start + count), t * count);
   }
 }

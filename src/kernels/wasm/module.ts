@@ -11,37 +11,55 @@
  *
  *  Its memory never grows, so its views stay valid. Blocks this small stay in the cache. */
 
-import { instantiateSync } from '@assemblyscript/loader';
 import { BaichuanError } from '../../errors.ts';
-import { KERNELS_WASM_BASE64 } from './binary.generated.ts';
+import { bytesFromBase64 } from './base64.ts';
+import {
+  KERNELS_BASELINE_BASE64,
+  KERNELS_BASELINE_SHARED_BASE64,
+  KERNELS_RELAXED_BASE64,
+  KERNELS_RELAXED_SHARED_BASE64,
+} from './binary.generated.ts';
+import type { KernelExports } from './exports.ts';
+import { instantiate } from './instance.ts';
+import type { Simd } from './simd.ts';
 
 /** Elements widened at once. */
 const BLOCK = 32_768;
 
 const PAGE_BYTES = 65_536;
 
-/** The exports of assembly/index.ts, with the parameter order of the reference kernels. */
-export interface KernelExports extends Record<string, unknown> {
-  /** First byte that belongs to the owner of the memory. */
-  heapBase: WebAssembly.Global;
-  widenBf16(yPtr: number, xPtr: number, count: number): void;
-  widenF16(yPtr: number, xPtr: number, count: number): void;
+/** Which of the four builds of one source. */
+export interface KernelsVariant {
+  /** The instructions it is made of: `chooseSimd` tells what this engine can be trusted with. */
+  readonly simd: Simd;
+  /** Whether the memory it is instantiated over is shared between threads. */
+  readonly shared: boolean;
 }
 
-/** The bytes of the compiled module: what `instantiateKernels` takes when given none. */
-export function kernelsBinary(): Uint8Array<ArrayBuffer> {
-  const text = atob(KERNELS_WASM_BASE64);
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+/** The bytes of a compiled module. All four give the same bits. */
+export function kernelsBinary({ simd, shared }: KernelsVariant): Uint8Array<ArrayBuffer> {
+  if (simd === 'relaxed') {
+    return bytesFromBase64(shared ? KERNELS_RELAXED_SHARED_BASE64 : KERNELS_RELAXED_BASE64);
+  }
+  return bytesFromBase64(shared ? KERNELS_BASELINE_SHARED_BASE64 : KERNELS_BASELINE_BASE64);
 }
 
-/** Compiles and instantiates the kernels over a memory.
+/** Instantiates the kernels over a memory.
  *  @param memory at least one page; owned, laid out and grown by the caller
- *  @param binary other bytes of the same module, the debug build for instance */
+ *  @param binary a build that fits the memory, as bytes or compiled; baseline by default */
 export function instantiateKernels(
   memory: WebAssembly.Memory,
-  binary: BufferSource = kernelsBinary(),
+  binary: BufferSource | WebAssembly.Module = kernelsBinary({
+    simd: 'baseline',
+    shared: isShared(memory),
+  }),
 ): KernelExports {
-  return instantiateSync<KernelExports>(binary, { env: { memory } }).exports;
+  return instantiate(memory, binary);
+}
+
+/** Browsers have no SharedArrayBuffer unless the page is isolated. */
+function isShared({ buffer }: WebAssembly.Memory): boolean {
+  return typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer;
 }
 
 export type SixteenBitDtype = 'BF16' | 'F16';
@@ -62,7 +80,7 @@ export interface Widener {
 
 /** Makes a widener with a WebAssembly memory of its own, of 256 KiB.
  *  @param binary other bytes of the kernels than those built in */
-export function createWidener(binary?: BufferSource): Widener {
+export function createWidener(binary?: BufferSource | WebAssembly.Module): Widener {
   const memoryBytes = PAGE_BYTES + BLOCK * (2 + 4);
   const pages = Math.ceil(memoryBytes / PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

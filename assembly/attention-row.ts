@@ -1,0 +1,89 @@
+/** What both attention kernels do with the scores of one query, 64 positions at a time: the bias,
+ *  the maximum, the mask, and what a trace sees.
+ *
+ *  The bias is used in the distance form slope · (s − t), t being the query's position: its
+ *  rounding errors are those of a number near 0 where the probabilities are not near 0. Softmax
+ *  makes it equal to the published form slope · s, whose error at position 4095 is 2⁻¹³. A trace
+ *  sees the published form.
+ *
+ *  A row of scratch holds whole blocks. Positions that the query does not see become −∞ there,
+ *  whatever stood in the cache, and their exponentials are 0. */
+
+import { maxLanes } from './softmax-row';
+
+const MASKED: f32 = -3.4028234663852886e38;
+
+/** x[s] = x[s] + slope · (s − t) for s < visible, −∞ after, over the 64 positions from `s` on.
+ *  @param xPtr scores times scale (overwritten) @returns their maximum; NaN may be passed over,
+ *  since its exponential is NaN whatever the maximum */
+export function biasBlock(xPtr: usize, s: i32, visible: i32, slope: f32): f32 {
+  const slopes = f32x4.splat(slope);
+  const four = f32x4.splat(4);
+  const start = f32x4.splat(<f32>(s - (visible - 1)));
+  let distance = f32x4.add(start, f32x4(0, 1, 2, 3));
+  let max = f32x4.splat(-Infinity);
+  const end = xPtr + 256;
+  if (visible - s >= 64) {
+    for (; xPtr < end; xPtr += 16) {
+      const x = f32x4.add(v128.load(xPtr), f32x4.mul(slopes, distance));
+      distance = f32x4.add(distance, four);
+      max = f32x4.pmax(max, x);
+      v128.store(xPtr, x);
+    }
+  } else {
+    for (; xPtr < end; xPtr += 16) {
+      const biased = f32x4.add(v128.load(xPtr), f32x4.mul(slopes, distance));
+      const isSeen = f32x4.le(distance, f32x4.splat(0));
+      const x = v128.bitselect(biased, f32x4.splat(-Infinity), isSeen);
+      distance = f32x4.add(distance, four);
+      max = f32x4.pmax(max, x);
+      v128.store(xPtr, x);
+    }
+  }
+  return maxLanes(max);
+}
+
+/** The published scores of the 64 positions from `s` on: x[s] + slope · s. Behind the last one that
+ *  the query sees, all others get the smallest float32.
+ *  @param scoresPtr of one query `[S]` (overwritten in those positions)
+ *  @param xPtr of those 64 positions, scores times scale */
+export function observeScores(
+  scoresPtr: usize,
+  xPtr: usize,
+  s: i32,
+  visible: i32,
+  S: i32,
+  slope: f32,
+): void {
+  for (const end = s + 64 < visible ? s + 64 : S; s < end; s++) {
+    const x = s < visible ? load<f32>(xPtr) + slope * <f32>s : MASKED;
+    store<f32>(scoresPtr + (<usize>s << 2), x);
+    xPtr += 4;
+  }
+}
+
+/** The probabilities x[s] / sum, or 0.
+ *  @param probsPtr of one query `[S]` (overwritten) @param xPtr exponentials */
+export function observeProbs(
+  probsPtr: usize,
+  xPtr: usize,
+  visible: i32,
+  S: i32,
+  sum: f32,
+): void {
+  for (let s: i32 = 0; s < S; s++) {
+    const i = <usize>s << 2;
+    store<f32>(probsPtr + i, s < visible ? load<f32>(xPtr + i) / sum : 0);
+  }
+}
+
+/** The first block of 64 exponentials that are not all 0, or `blocks`. */
+export function firstBlock(xPtr: usize, blocks: i32): i32 {
+  for (let block: i32 = 0; block < blocks; block++) {
+    let bits = v128.load(xPtr);
+    for (let i: usize = 16; i < 256; i += 16) bits = v128.or(bits, v128.load(xPtr + i));
+    if (v128.any_true(bits)) return block;
+    xPtr += 256;
+  }
+  return blocks;
+}

@@ -1,0 +1,91 @@
+/** The plan of a model's memory, held against the figures of the design and its own laws. */
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { CONFIG_PRESETS, countParameters } from '../../src/config.ts';
+import { planMemory } from '../../src/engine/plan.ts';
+import { QUANTIZATIONS } from '../../src/engine/weight-formats.ts';
+import { BANK_BYTES } from '../../src/kernels/wasm/bank.ts';
+import { expectRefusal } from '../support/refusal.ts';
+
+const plan = suite('plan');
+const sevenB = CONFIG_PRESETS['baichuan-7b'];
+const thirteenB = CONFIG_PRESETS['baichuan-13b'];
+
+plan('law: 13B in int4 with 4096 positions takes 9.52 GB besides its activations', () => {
+  const { weightBytes, cacheBytes, scratchBytes, totalBytes } = planMemory(thirteenB, {
+    quantize: 'int4',
+    contextLength: 4096,
+  });
+  assert.is(Math.round((weightBytes + cacheBytes) / 1e7), 952);
+  assert.is(totalBytes, weightBytes + cacheBytes + scratchBytes);
+  assert.ok(scratchBytes < 120e6);
+});
+
+plan('law: each quantization takes its bits per weight', () => {
+  const linear = 40 * (4 * 5120 * 5120 + 3 * 5120 * 13696);
+  const spared = countParameters(thirteenB) - linear;
+  const bits = {
+    none: 16 * (linear + spared),
+    int8: 8.5 * (linear + spared),
+    int4: 4.5 * linear + 8.5 * spared,
+    'int8-channel': 8 * linear + 16 * spared,
+    'int4-channel': 4 * linear + 16 * spared,
+  };
+  for (const quantize of QUANTIZATIONS) {
+    const { weightBytes } = planMemory(thirteenB, { quantize });
+    const expected = bits[quantize] / 8;
+    // Norms are float32; a channel's scale takes 4 bytes for the 2,560 of its row, or more.
+    assert.ok(weightBytes >= expected && weightBytes < 1.002 * expected, quantize);
+  }
+});
+
+plan('law: every part lies in one bank, in order, and no bank is larger than a memory', () => {
+  for (const config of [sevenB, thirteenB]) {
+    for (const quantize of QUANTIZATIONS) {
+      for (const contextLength of [64, 4096, 16_384]) {
+        const { banks, ...sizes } = planMemory(config, { quantize, contextLength });
+        const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => layer);
+        const places = banks.flatMap((bank) => bank.places);
+        assert.equal(places, ['embedding', ...layers, 'head']);
+        let sum = 0;
+        for (const bank of banks) {
+          const bytes = bank.weightBytes + bank.cacheBytes + bank.scratchBytes;
+          assert.ok(bytes <= BANK_BYTES, `${quantize}: ${bytes}`);
+          sum += bytes;
+        }
+        assert.is(sum, sizes.totalBytes);
+      }
+    }
+  }
+});
+
+plan('law: one bank fewer could not hold the model', () => {
+  for (const quantize of QUANTIZATIONS) {
+    const { banks } = planMemory(thirteenB, { quantize });
+    const held = banks.reduce((all, bank) => all + bank.weightBytes + bank.cacheBytes, 0);
+    const room = BANK_BYTES - banks[0].scratchBytes;
+    // Whole layers leave at most one layer's room in each bank.
+    const layer = held / 40;
+    assert.ok(held > (banks.length - 1) * (room - 2 * layer), quantize);
+  }
+});
+
+plan('law: the reference kernels hold float32', () => {
+  const { weightBytes, cacheBytes, banks } = planMemory(sevenB, { kernels: 'reference' });
+  assert.is(weightBytes, 4 * countParameters(sevenB));
+  assert.is(cacheBytes, 2 * 32 * 4096 * 4096 * 4);
+  assert.equal(banks, []);
+});
+
+plan('error: a layer that no memory can hold is refused with its sizes', async () => {
+  const contextLength = 2 ** 20;
+  await expectRefusal(() => planMemory(thirteenB, { kvCache: 'f32', contextLength }), {
+    code: 'out-of-memory',
+    where: 'layer 0',
+    message: 'must lie in one memory',
+    fix: '--context-length',
+  });
+});
+
+plan.run();

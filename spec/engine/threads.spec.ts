@@ -1,0 +1,152 @@
+/** The engine in workers: bits, faults, stops, and memory that comes back. */
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { EngineOptions } from '../../src/engine/engine-options.ts';
+import { load } from '../../src/engine/load.ts';
+import { type StartThread, startThread, type Thread } from '../../src/platform/threads.ts';
+import { GOLDENS } from '../support/goldens.ts';
+import { type SyntheticShape, syntheticFolder } from '../support/synthetic-model.ts';
+
+const engine = suite('threads');
+
+/** Large enough that every linear layer is shared out, odd enough that nothing divides. */
+const SHAPE: SyntheticShape = {
+  position: 'alibi',
+  vocabSize: 1003,
+  hiddenSize: 360,
+  intermediateSize: 968,
+  numHiddenLayers: 3,
+  numAttentionHeads: 5,
+};
+const IDS = Array.from({ length: 83 }, (_, i) => (i * 7919 + 13) % SHAPE.vocabSize);
+
+async function logits(options: EngineOptions, shape = SHAPE): Promise<Float32Array> {
+  await using model = await load(syntheticFolder(shape), options);
+  return (await model.forward(IDS)).data;
+}
+
+for (const quantize of ['none', 'int8', 'int4', 'int8-channel', 'int4-channel'] as const) {
+  engine(`law: 1, 2 and 4 threads give the same bits (${quantize})`, async () => {
+    const alone = await logits({ quantize, threads: 1 });
+    assert.ok(alone.every(Number.isFinite));
+    for (const threads of [2, 4]) {
+      assert.equal(await logits({ quantize, threads }), alone, `${threads} threads`);
+    }
+  });
+}
+
+engine('law: rotary models give the same bits in any number of threads', async () => {
+  const shape = { ...SHAPE, position: 'rope' as const };
+  const alone = await logits({ quantize: 'int4', threads: 1 }, shape);
+  assert.equal(await logits({ quantize: 'int4', threads: 3 }, shape), alone);
+  assert.not.equal(alone, await logits({ quantize: 'int4', threads: 1 }));
+});
+
+/** What a promise was rejected with, or undefined. */
+function failureOf(promise: Promise<unknown>) {
+  return promise.then(
+    () => undefined,
+    (reason) => reason,
+  );
+}
+
+/** Starts threads as usual and keeps hold of them: the engine worker is the first. */
+function watchedThreads() {
+  const threads: Thread[] = [];
+  const start: StartThread = async (source, events) => {
+    const thread = await startThread(source, events);
+    const index = threads.length;
+    // Ending a thread from outside must look like its death.
+    const kill = async () => {
+      await thread.terminate();
+      events.onEnd('it was killed');
+    };
+    threads[index] = { ...thread, terminate: kill };
+    return thread;
+  };
+  return { threads, start };
+}
+
+engine('law: a worker that dies fails at most its pass, and is replaced', async () => {
+  const { threads, start } = watchedThreads();
+  await using model = await load(syntheticFolder(SHAPE), { threads: 3, startThread: start });
+  const { data: expected } = await model.forward(IDS);
+  for (let round = 0; round < 4; round++) {
+    const running = model.forward(IDS);
+    await new Promise((resolve) => setTimeout(resolve, 3 * round));
+    await threads[threads.length - 1 - (round % 2)].terminate();
+    const failure = await failureOf(running);
+    if (failure !== undefined) assert.is(failure.code, 'worker-failed', String(failure));
+    assert.equal((await model.forward(IDS)).data, expected, `round ${round}`);
+  }
+  assert.ok(threads.length >= 5, `${threads.length} threads were started`);
+});
+
+engine('error: with the engine worker the model is lost, clearly and for good', async () => {
+  const { threads, start } = watchedThreads();
+  const model = await load(syntheticFolder(SHAPE), { threads: 2, startThread: start });
+  const running = model.forward(IDS);
+  await threads[0].terminate();
+  for (const promise of [running, model.forward(IDS)]) {
+    const error = await failureOf(promise);
+    assert.is(error?.code, 'worker-lost');
+    assert.match(error?.message, /Load the model again/);
+  }
+  await model.close();
+});
+
+engine('law: a stop ends a prompt within a moment and changes nothing', async () => {
+  for (const threads of [1, 2]) {
+    await using model = await load(syntheticFolder(SHAPE), { threads });
+    const sequence = model.openSequence();
+    await sequence.append(IDS);
+    const expected = await sequence.fork().append([5]);
+    const controller = new AbortController();
+    const long = Array.from({ length: 4000 }, (_, i) => i % SHAPE.vocabSize);
+    const running = sequence.append(long, { signal: controller.signal });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const begin = performance.now();
+    controller.abort(new Error('enough'));
+    const error = await failureOf(running);
+    assert.is(error?.code, 'aborted');
+    assert.match(String(error?.cause), /enough/);
+    assert.ok(performance.now() - begin < 1000);
+    assert.is(sequence.length, IDS.length);
+    assert.equal(await sequence.append([5]), expected);
+  }
+});
+
+engine('law: closing a model rejects what it has not answered', async () => {
+  const model = await load(syntheticFolder(SHAPE), { threads: 2 });
+  const failure = failureOf(model.forward(IDS));
+  await model.close();
+  assert.is((await failure)?.code, 'model-closed');
+});
+
+engine('error: a kernel module of other bytes is refused before anything is read', async () => {
+  const folder = new URL(`../../fixtures/goldens/${GOLDENS[0].name}/`, import.meta.url);
+  const error = await failureOf(load(folder, { wasm: () => new Uint8Array([0, 97, 115, 109, 9]) }));
+  assert.is(error?.code, 'option-value');
+  assert.is(error?.where, 'wasm');
+});
+
+engine('error: options are checked before files are opened', async () => {
+  for (const [options, where] of [
+    [{ threads: 0 }, 'threads'],
+    [{ threads: 1.5 }, 'threads'],
+    [{ threads: 65 }, 'threads'],
+    [{ quantize: 'int5' }, 'quantize'],
+    [{ kernels: 'cuda' }, 'kernels'],
+    [{ activations: 'slow' }, 'activations'],
+    [{ simd: 'avx' }, 'simd'],
+    [{ kvCache: 'f16' }, 'kvCache'],
+  ] as const) {
+    const wrong: Record<string, unknown> = options;
+    const error = await failureOf(load('/nowhere', wrong));
+    assert.is(error?.code, 'option-value', JSON.stringify(options));
+    assert.is(error?.where, where);
+  }
+});
+
+engine.run();

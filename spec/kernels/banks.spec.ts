@@ -1,0 +1,117 @@
+/** Memories of the WebAssembly kernels: pointers past 2 and 3 GiB, several banks, growth, limits. */
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { planMemory } from '../../src/engine/plan.ts';
+import { Bank, MAX_PAGES, PAGE_BYTES } from '../../src/kernels/wasm/bank.ts';
+import { kernelsBinary } from '../../src/kernels/wasm/module.ts';
+import { GOLDENS, idsOf, runner } from '../support/goldens.ts';
+import { wasmKernels } from '../support/kernel-sets.ts';
+import { expectRefusal } from '../support/refusal.ts';
+
+const banks = suite('banks');
+const module = new WebAssembly.Module(kernelsBinary({ simd: 'baseline', shared: false }));
+const GIB = 2 ** 30;
+
+for (const golden of GOLDENS.slice(0, 2)) {
+  const ids = idsOf(golden.float32.get('input_ids'));
+
+  banks(`law: pointers past 2 and 3 GiB give the same bits (${golden.name})`, async () => {
+    const near = await runner(golden, 'wasm');
+    const expected = near.run([{ sequence: near.kvCache.open(), ids }]);
+    for (const cache of ['f32', 'int8'] as const) {
+      const options = { cache };
+      const plain = await runner(golden, wasmKernels(golden.config, options));
+      const alike = plain.run([{ sequence: plain.kvCache.open(), ids }]);
+      if (cache === 'f32') assert.equal(alike, expected);
+      for (const skippedBytes of [1.99 * GIB, 2.01 * GIB, 2.99 * GIB, 3.2 * GIB]) {
+        const far = await runner(golden, wasmKernels(golden.config, { ...options, skippedBytes }));
+        const found = far.run([{ sequence: far.kvCache.open(), ids }]);
+        assert.equal(found, alike, `${cache} past ${skippedBytes / GIB} GiB`);
+      }
+    }
+  });
+}
+
+banks('law: a bank grows when the cache outgrows the plan, and nothing moves', async () => {
+  const [golden] = GOLDENS;
+  const { config } = golden;
+  const { run, kvCache, machine } = await runner(
+    golden,
+    wasmKernels(config, { contextLength: 64 }),
+  );
+  const ids = Array.from({ length: 60 }, (_, i) => (i * 31) % config.vocabSize);
+  const sequence = kvCache.open();
+  const first = run([{ sequence, ids }]);
+  const memory = machine.kernels.arenas[0].allocate([1]).memory;
+  const before = memory.buffer.byteLength;
+  for (let round = 0; round < 40; round++) run([{ sequence, ids }]);
+  assert.ok(memory.buffer.byteLength > before);
+  const again = kvCache.open();
+  assert.equal(run([{ sequence: again, ids }]), first);
+});
+
+banks('law: allocations are aligned, apart from each other, and inside the memory', () => {
+  const plan = { places: [0], weightBytes: 0, cacheBytes: 0, scratchBytes: 4096 };
+  const bank = new Bank(0, plan, { module, shared: false });
+  let end = 0;
+  for (const byteLength of [1, 15, 16, 17, 70_000, 0, 3, 5_000_000]) {
+    const pointer = bank.allocate(byteLength);
+    assert.is(pointer % 16, 0);
+    assert.ok(pointer >= end && pointer + byteLength <= bank.memory.buffer.byteLength);
+    end = pointer + byteLength;
+  }
+});
+
+banks('error: a bank that is full says how much it holds and what was wanted', async () => {
+  const plan = { places: [0], weightBytes: 0, cacheBytes: 0, scratchBytes: 4096 };
+  const bank = new Bank(3, plan, { module, shared: false });
+  const refusal = {
+    code: 'out-of-memory',
+    where: 'bank 3',
+    message: 'cannot grow by another 4294.9 MB',
+    fix: '--context-length',
+  } as const;
+  await expectRefusal(() => bank.allocate(MAX_PAGES * PAGE_BYTES), refusal);
+  assert.ok(bank.allocate(100) > 0);
+});
+
+banks(
+  'error: F11 a memory that cannot grow is refused, and what is held stays usable',
+  async () => {
+    const [golden] = GOLDENS;
+    const kernels = wasmKernels(golden.config, { contextLength: 64 });
+    const { run, kvCache } = await runner(golden, kernels);
+    const ids = Array.from({ length: 64 }, (_, i) => (i * 31) % golden.config.vocabSize);
+    const sequence = kvCache.open();
+    const first = run([{ sequence, ids }]);
+    const { grow } = WebAssembly.Memory.prototype;
+    WebAssembly.Memory.prototype.grow = () => {
+      throw new RangeError('WebAssembly.Memory.grow(): Maximum memory size exceeded');
+    };
+    try {
+      await expectRefusal(
+        () => {
+          for (let round = 0; round < 60; round++) run([{ sequence, ids }]);
+        },
+        { code: 'out-of-memory', where: 'bank 0', message: 'cannot grow', fix: '--context-length' },
+      );
+    } finally {
+      WebAssembly.Memory.prototype.grow = grow;
+    }
+    const again = kvCache.open();
+    assert.equal(run([{ sequence: again, ids }]), first);
+  },
+);
+
+banks('law: the plan holds what a bank then takes', async () => {
+  for (const golden of GOLDENS) {
+    const plan = planMemory(golden.config, { storedAs: () => ({ dtype: 'F32' }) });
+    const { machine } = await runner(golden, wasmKernels(golden.config));
+    const { memory } = machine.kernels.arenas[0].allocate([1]);
+    const planned = plan.totalBytes + 2 * PAGE_BYTES;
+    assert.ok(memory.buffer.byteLength <= planned, golden.name);
+  }
+});
+
+banks.run();

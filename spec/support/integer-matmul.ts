@@ -1,0 +1,215 @@
+/** The laws of the integer matrix products, for one width of the weight. */
+
+import type { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as int4 from '../../src/kernels/reference/matmul-int4.ts';
+import * as int8 from '../../src/kernels/reference/matmul-int8.ts';
+import type { IntegerMatmul, KernelExports } from '../../src/kernels/wasm/exports.ts';
+import { bitsOf, KERNEL_BUILDS, type KernelBuild, Workbench } from './kernel-builds.ts';
+import { type CaseWeight, fromHalf, packIntegers } from './packed-weights.ts';
+import { randomSource } from './random.ts';
+import { randomIntegers } from './random-integers.ts';
+
+const GROUP = 32;
+
+export interface IntegerKernel {
+  readonly name: string;
+  readonly bits: 4 | 8;
+  readonly perRow: boolean;
+  readonly mirror: typeof int4.matmulInt4;
+  readonly of: (kernels: KernelExports) => IntegerMatmul;
+}
+
+export const INT4: readonly IntegerKernel[] = [
+  { name: 'matmulInt4', bits: 4, perRow: false, mirror: int4.matmulInt4, of: (k) => k.matmulInt4 },
+  {
+    name: 'matmulInt4Channel',
+    bits: 4,
+    perRow: true,
+    mirror: int4.matmulInt4Channel,
+    of: (k) => k.matmulInt4Channel,
+  },
+];
+
+export const INT8: readonly IntegerKernel[] = [
+  { name: 'matmulInt8', bits: 8, perRow: false, mirror: int8.matmulInt8, of: (k) => k.matmulInt8 },
+  {
+    name: 'matmulInt8Channel',
+    bits: 8,
+    perRow: true,
+    mirror: int8.matmulInt8Channel,
+    of: (k) => k.matmulInt8Channel,
+  },
+];
+
+export interface Shape {
+  readonly T: number;
+  readonly out: number;
+  readonly in: number;
+}
+
+interface Operands extends Shape {
+  readonly q: Int8Array;
+  readonly scales: Float32Array;
+  readonly sums: Int32Array;
+  readonly weight: CaseWeight;
+}
+
+/** float16 scales of every kind: both signs, zero, subnormal, the largest. */
+const HALF_SCALES = [0x2400, 0xa666, 0x0001, 0x83ff, 0x7bff, 0xfbff, 0x0400, 0x3c00, 0, 0x8000];
+
+/** Random operands that fill their ranges: q −127…127, values to their lowest, odd scales. */
+export function randomOperands({ bits, perRow }: IntegerKernel, shape: Shape): Operands {
+  const { T, out, in: inFeatures } = shape;
+  const G = Math.ceil(inFeatures / GROUP);
+  const seed = 1 + T + 31 * out + 1009 * inFeatures;
+  const limit = 2 ** (bits - 1);
+  const values = Int8Array.from(randomIntegers(seed, out * inFeatures, -limit, limit - 1));
+  const picks = randomIntegers(seed + 1, out * G, 0, 4 * HALF_SCALES.length);
+  const halfScales = Uint16Array.from(picks, (pick) => HALF_SCALES[pick] ?? 0x2000 + 37 * pick);
+  const rowScales = randomSource(seed + 2).signed(out, 0.1);
+  const q = new Int8Array(T * G * GROUP);
+  const random = randomIntegers(seed + 3, T * inFeatures, -127, 127);
+  for (let t = 0; t < T; t += 1) {
+    q.set(random.subarray(t * inFeatures, (t + 1) * inFeatures), t * G * GROUP);
+  }
+  const scales = perRow ? rowScales : fromHalf(halfScales);
+  const weight = { values, scales, halfScales };
+  return { ...shape, q, scales: randomSource(seed + 4).positive(T * G), sums: sumsOf(q), weight };
+}
+
+/** Σ q of every group. */
+export function sumsOf(q: Int8Array): Int32Array {
+  const sums = new Int32Array(q.length / GROUP);
+  q.forEach((value, i) => {
+    sums[Math.floor(i / GROUP)] += value;
+  });
+  return sums;
+}
+
+/** y by the mirror, all rows. */
+export function mirrorOf({ mirror }: IntegerKernel, operands: Operands): Float32Array {
+  const { T, out, in: inFeatures, q, scales, sums, weight } = operands;
+  const y = new Float32Array(T * out);
+  mirror(y, q, scales, sums, weight, T, out, inFeatures, 0, out);
+  return y;
+}
+
+/** y by the kernel, in the given ranges of rows; nothing but those may have been written.
+ *  @param shift of every pointer past a multiple of 16 bytes */
+export function runKernel(
+  build: KernelBuild,
+  kernel: IntegerKernel,
+  operands: Operands,
+  { shift = 0, ends = [operands.out], atEnd = false } = {},
+): Float32Array {
+  const { T, out, in: inFeatures, q, scales, sums, weight } = operands;
+  const workbench = new Workbench(build);
+  const packed = packIntegers(weight, operands, kernel.bits, kernel.perRow);
+  const yPtr = workbench.place(new Float32Array(T * out).fill(-7), shift);
+  const qPtr = workbench.place(q, shift);
+  const scalesPtr = workbench.place(scales, shift);
+  const sumsPtr = workbench.place(sums, shift);
+  const wPtr = atEnd ? workbench.placeLast(packed) : workbench.place(packed, shift);
+  let begin = 0;
+  for (const end of ends) {
+    workbench.remember();
+    const matmul = kernel.of(build.kernels);
+    matmul(yPtr, qPtr, scalesPtr, sumsPtr, wPtr, T, out, inFeatures, begin, end);
+    const rows = Array.from({ length: T }, (_, t) => yPtr + 4 * t * out);
+    const changed = workbench.changedOutside(
+      rows.map((row) => [row + 4 * begin, row + 4 * end] as const),
+    );
+    assert.is(changed, 0, `${changed} bytes outside rows ${begin} to ${end} changed`);
+    begin = end;
+  }
+  return workbench.float32(yPtr, T * out);
+}
+
+/** Adds every law of one table of kernels to a suite. */
+export function addIntegerLaws(spec: ReturnType<typeof suite>, table: readonly IntegerKernel[]) {
+  for (const build of KERNEL_BUILDS) {
+    for (const kernel of table) {
+      addPairs(spec, build, kernel);
+      addLaws(spec, build, kernel);
+    }
+  }
+}
+
+function addPairs(spec: ReturnType<typeof suite>, build: KernelBuild, kernel: IntegerKernel): void {
+  const title = `${build.name} ${kernel.name}`;
+  const agree = (shape: Shape, options = {}) => {
+    const operands = randomOperands(kernel, shape);
+    const found = runKernel(build, kernel, operands, options);
+    const { T, out, in: inFeatures } = shape;
+    const where = `[${T}, ${inFeatures}] × [${out}, ${inFeatures}] ${JSON.stringify(options)}`;
+    assert.equal(bitsOf(found), bitsOf(mirrorOf(kernel, operands)), where);
+  };
+
+  spec(`pair: ${title} agrees bit for bit at every length 0 to 67 and alignment`, () => {
+    for (let length = 0; length <= 67; length += 1) {
+      const [T, out] = [[1, 4, 7, 2][length % 4], (length % 19) + 1];
+      agree({ T, out, in: length }, { shift: 4 * (length % 4) });
+      agree({ T: (length % 9) + 1, out: 9, in: length }, { shift: 12 - 4 * (length % 4) });
+    }
+  });
+
+  spec(`pair: ${title} agrees for 0 to 9 tokens and 1 to 19 rows`, () => {
+    for (let T = 0; T <= 9; T += 1) {
+      for (let out = 1; out <= 19; out += 1) agree({ T, out, in: 43 });
+    }
+  });
+
+  spec(`pair: ${title} agrees on the sizes of real layers, up to the last byte of memory`, () => {
+    agree({ T: 5, out: 24, in: 5120 }, { atEnd: true });
+    agree({ T: 1, out: 136, in: 1024 }, { atEnd: true });
+    agree({ T: 2, out: 8, in: 13_696 });
+  });
+}
+
+function addLaws(spec: ReturnType<typeof suite>, build: KernelBuild, kernel: IntegerKernel): void {
+  const title = `${build.name} ${kernel.name}`;
+
+  spec(`law: ${title} gives the same bits in any ranges of rows`, () => {
+    const operands = randomOperands(kernel, { T: 6, out: 29, in: 70 });
+    const whole = bitsOf(mirrorOf(kernel, operands));
+    for (const ends of [
+      [8, 29],
+      [16, 24, 29],
+      [0, 24, 24, 29],
+      [8, 16, 24, 29],
+    ]) {
+      assert.equal(bitsOf(runKernel(build, kernel, operands, { ends })), whole, String(ends));
+    }
+  });
+
+  spec(`law: ${title} gives a token the same bits alone and among others`, () => {
+    const operands = randomOperands(kernel, { T: 7, out: 11, in: 100 });
+    const whole = runKernel(build, kernel, operands);
+    for (let t = 0; t < 7; t += 1) {
+      const q = operands.q.slice(t * 128, (t + 1) * 128);
+      const [scales, sums] = [operands.scales.slice(4 * t, 4 * t + 4), sumsOf(q)];
+      const alone = runKernel(build, kernel, { ...operands, T: 1, q, scales, sums });
+      assert.equal(bitsOf(alone), bitsOf(whole.slice(11 * t, 11 * t + 11)), `token ${t}`);
+    }
+  });
+
+  spec(`golden: ${title} is exact at the ends of the ranges`, () => {
+    const lowest = -(2 ** (kernel.bits - 1));
+    for (const [activation, value] of [
+      [127, lowest],
+      [-127, lowest],
+      [127, -lowest - 1],
+    ]) {
+      const shape = { T: 5, out: 9, in: 64 };
+      const base = randomOperands(kernel, shape);
+      const q = new Int8Array(5 * 64).fill(activation);
+      const values = new Int8Array(9 * 64).fill(value);
+      const halfScales = new Uint16Array(18).fill(0x3c00);
+      const weight = { values, halfScales, scales: new Float32Array(18).fill(1) };
+      const scales = new Float32Array(10).fill(1);
+      const y = runKernel(build, kernel, { ...base, q, sums: sumsOf(q), scales, weight });
+      assert.equal([...y], Array(45).fill(64 * activation * value));
+    }
+  });
+}

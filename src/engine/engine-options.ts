@@ -1,0 +1,143 @@
+/** How a model computes: the caller's options, checked and settled. */
+
+import { BaichuanError, quote } from '../errors.ts';
+import type { CacheFormat } from '../kernels/wasm/layout.ts';
+import { kernelsBinary } from '../kernels/wasm/module.ts';
+import { chooseSimd, type Simd } from '../kernels/wasm/simd.ts';
+import { availableThreads } from '../platform/machine.ts';
+import { canShareMemory, type StartThread } from '../platform/threads.ts';
+import { defaultCache } from './plan.ts';
+import { expectQuantization, type Quantization } from './weight-formats.ts';
+
+/** A build of the kernels that the caller brings along. */
+export type KernelsModule = BufferSource | WebAssembly.Module;
+
+export interface EngineOptions {
+  /** What weights become; `none` keeps the types of the files. */
+  readonly quantize?: Quantization | undefined;
+  /** `reference` is the accuracy reference in plain TypeScript; `wasm` by default. */
+  readonly kernels?: 'wasm' | 'reference' | undefined;
+  /** How activations meet quantized weights: as float32 (`exact`) or in groups of int8 (`fast`).
+   *  `fast` by default with int8 and int4. */
+  readonly activations?: 'exact' | 'fast' | undefined;
+  /** Threads that compute; by default those of the machine, one for small models. */
+  readonly threads?: number | undefined;
+  /** Which build of the kernels; by default the fastest that this engine computes correctly. */
+  readonly simd?: 'auto' | Simd | undefined;
+  /** The cache's type: int8 by default with int8 and int4 weights, else f32. */
+  readonly kvCache?: CacheFormat | undefined;
+  /** Other bytes, or the compiled module, of a build of the kernels. */
+  readonly wasm?:
+    | ((build: { simd: Simd; shared: boolean }) => KernelsModule | Promise<KernelsModule>)
+    | undefined;
+  /** Starts workers in the caller's way, for pages whose policy forbids `blob:` workers. */
+  readonly startThread?: StartThread | undefined;
+}
+
+/** Options without a gap. */
+export interface EngineChoice {
+  readonly kernels: 'wasm' | 'reference';
+  readonly quantize: Quantization;
+  readonly activations: 'exact' | 'fast';
+  readonly kvCache: CacheFormat;
+  readonly threads: number;
+  readonly simd: Simd;
+  /** Whether the memories are shared between threads. */
+  readonly shared: boolean;
+}
+
+/** The most threads that are used by default. */
+const MOST_THREADS = 16;
+
+/** The most threads that can be asked for. */
+const THREAD_LIMIT = 64;
+
+/** Checks what the caller wants before any file is opened. @throws option-value */
+export function checkEngineOptions(options: EngineOptions): void {
+  const { kernels, activations, simd, kvCache, threads } = options;
+  if (options.quantize !== undefined) expectQuantization(options.quantize);
+  expectOneOf('kernels', kernels, ['wasm', 'reference']);
+  expectOneOf('activations', activations, ['exact', 'fast']);
+  expectOneOf('simd', simd, ['auto', 'baseline', 'relaxed']);
+  expectOneOf('kvCache', kvCache, ['f32', 'int8']);
+  if (threads === undefined) return;
+  if (Number.isInteger(threads) && threads >= 1 && threads <= THREAD_LIMIT) return;
+  throw new BaichuanError('option-value', {
+    where: 'threads',
+    what: `${threads} is not a number of threads.`,
+    fix: `Pass an integer from 1 to ${THREAD_LIMIT}.`,
+    expected: `1 … ${THREAD_LIMIT}`,
+    found: threads,
+  });
+}
+
+/** Settles the options.
+ *  @param small whether more than one thread would only wait
+ *  @param onNotice told why fewer threads are used than asked for @throws option-unsupported */
+export async function settleEngineOptions(
+  options: EngineOptions,
+  small: boolean,
+  onNotice: (notice: string) => void,
+): Promise<EngineChoice> {
+  const { kernels = 'wasm', quantize = 'none', simd = 'auto' } = options;
+  const isGrouped = quantize === 'int8' || quantize === 'int4';
+  const { activations = isGrouped ? 'fast' : 'exact', kvCache = defaultCache(quantize) } = options;
+  const common = { kernels, quantize, activations, kvCache };
+  if (kernels === 'reference') {
+    if (options.threads !== undefined && options.threads > 1) {
+      onNotice('The reference kernels run in one thread.');
+    }
+    return { ...common, threads: 1, simd: 'baseline', shared: false };
+  }
+  const best = chooseSimd();
+  if (simd === 'relaxed' && best !== 'relaxed') throw noRelaxedSimd();
+  const canShare = canShareMemory();
+  if (!canShare && (options.threads ?? 1) > 1) {
+    onNotice(
+      'One thread is used: without SharedArrayBuffer no memory can be shared. Serve the page with ' +
+        'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.',
+    );
+  }
+  const most = Math.min(await availableThreads(), MOST_THREADS);
+  const threads = canShare ? (options.threads ?? (small ? 1 : most)) : 1;
+  return { ...common, threads, shared: threads > 1, simd: simd === 'auto' ? best : simd };
+}
+
+/** The compiled kernels. @throws option-value when the caller's are none */
+export async function compileKernels(
+  { simd, shared }: EngineChoice,
+  { wasm }: EngineOptions,
+): Promise<WebAssembly.Module> {
+  const build = { simd, shared };
+  const binary = wasm === undefined ? kernelsBinary(build) : await wasm(build);
+  if (binary instanceof WebAssembly.Module) return binary;
+  try {
+    return await WebAssembly.compile(binary);
+  } catch (cause) {
+    throw new BaichuanError('option-value', {
+      where: 'wasm',
+      what: `These bytes are no WebAssembly module of this build (${simd}).`,
+      fix: 'Pass the file of dist/wasm/ that the option names, of the same version.',
+      cause,
+    });
+  }
+}
+
+function expectOneOf(where: string, value: string | undefined, known: readonly string[]): void {
+  if (value === undefined || known.includes(value)) return;
+  throw new BaichuanError('option-value', {
+    where,
+    what: `${quote(String(value))} is not known here.`,
+    fix: `Pass ${known.join(' or ')}.`,
+    expected: known.join(' | '),
+    found: quote(String(value)),
+  });
+}
+
+function noRelaxedSimd(): BaichuanError {
+  return new BaichuanError('option-unsupported', {
+    where: 'simd',
+    what: 'This engine has no relaxed SIMD, or computes it otherwise than its definition.',
+    fix: 'Use --simd auto or baseline, or a newer runtime (Node 22 or later).',
+  });
+}

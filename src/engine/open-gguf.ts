@@ -1,0 +1,113 @@
+/** Models in GGUF files, joined with the tokenizer that they hold: found in a folder, or a Blob
+ *  that a user chose. */
+import { BaichuanError, quote } from '../errors.ts';
+import { type ByteSource, blobSource } from '../formats/byte-source.ts';
+import type { Checkpoint } from '../formats/checkpoint.ts';
+import { type GgufModelFile, openGguf } from '../formats/gguf/open.ts';
+import { splitNames } from '../formats/gguf/split.ts';
+import type { Folder } from '../formats/hugging-face-folder.ts';
+import { type Tokenizer, tokenizerFromPieces } from '../tokenizer/index.ts';
+
+/** A model's files, whatever their format: what is opened, and what is read when it is needed. */
+export interface ModelFiles {
+  /** The folder or the file, for messages. */
+  readonly name: string;
+  /** The bytes of config.json, or of one that says the same, and what messages call it. */
+  readonly config: Uint8Array;
+  readonly configFile: string;
+  readonly generationConfig: Uint8Array | undefined;
+  readonly checkpoint: Checkpoint;
+  readonly hasTokenizer: boolean;
+  /** What messages call the tokenizer. */
+  readonly tokenizerFile: string;
+  /** @throws directory-missing, tokenizer-… */
+  loadTokenizer(): Promise<Tokenizer>;
+  readonly notices: readonly string[];
+}
+
+const GGUF_NAME = /\.gguf$/i;
+
+/** A later part of a split model: the first stands for it. */
+const LATER_PART = /-(?!00001)\d{5}-of-\d{5}\.gguf$/i;
+
+/** The GGUF file that is meant, if one is: the one that was named, or the only one in a folder
+ *  without a checkpoint in safetensors.
+ *  @param weights the file of the folder that the user named @throws directory-missing */
+async function findGguf(folder: Folder, weights: string | undefined): Promise<string | undefined> {
+  if (weights !== undefined) return GGUF_NAME.test(weights) ? weights : undefined;
+  const names = await folder.list();
+  if (names.some((name) => /\.safetensors(\.index\.json)?$/.test(name))) return undefined;
+  const models = names.filter((name) => GGUF_NAME.test(name) && !LATER_PART.test(name)).sort();
+  if (models.length <= 1) return models[0];
+  const listed = models.slice(0, 3).map(quote).join(', ');
+  throw new BaichuanError('directory-missing', {
+    file: folder.name,
+    what: `the folder has ${models.length} models: ${listed}${models.length > 3 ? ' …' : ''}.`,
+    fix: 'Name the .gguf file to load.',
+    expected: 1,
+    found: models.length,
+  });
+}
+
+/** Opens the GGUF file of a folder, with all its parts.
+ *  @param weights the file of the folder that the user named
+ *  @returns undefined where no GGUF file is meant
+ *  @throws directory-missing, gguf-…, model-missing, model-shape, io-… */
+export async function openFolderGguf(
+  folder: Folder,
+  weights: string | undefined,
+): Promise<ModelFiles | undefined> {
+  const file = await findGguf(folder, weights);
+  if (file === undefined) return undefined;
+  const names = splitNames(file);
+  expectAll(folder, names, new Set(await folder.list()));
+  const sources: ByteSource[] = [];
+  try {
+    for (const name of names) sources.push(await folder.open(name));
+  } catch (error) {
+    for (const source of sources) await source.close();
+    throw error;
+  }
+  return modelFiles(await openGguf(sources), sources[0].name);
+}
+
+function expectAll(folder: Folder, names: readonly string[], present: ReadonlySet<string>): void {
+  const missing = names.filter((name) => !present.has(name));
+  if (missing.length === 0 || names.length === 1) return;
+  const listed = missing.slice(0, 3).map(quote).join(', ');
+  const there = names.length - missing.length;
+  throw new BaichuanError('gguf-split', {
+    file: folder.name,
+    where: quote(names[0]),
+    what: `${there} of ${names.length} files present; missing: ${listed}.`,
+    fix: 'Download the missing files into this folder.',
+    expected: names.length,
+    found: there,
+  });
+}
+
+/** Opens a GGUF file that is one Blob.
+ *  @throws gguf-…, model-missing, model-shape, io-… */
+export async function openBlobGguf(blob: Blob): Promise<ModelFiles> {
+  const name = 'name' in blob && typeof blob.name === 'string' ? blob.name : 'model.gguf';
+  return modelFiles(await openGguf([blobSource(name, blob)]), name);
+}
+
+function modelFiles({ config, checkpoint, vocabulary }: GgufModelFile, name: string): ModelFiles {
+  return {
+    ...{ name, config, configFile: name, generationConfig: undefined, checkpoint },
+    ...{ hasTokenizer: vocabulary !== undefined, tokenizerFile: name },
+    loadTokenizer: async () => makeTokenizer(vocabulary, name),
+    notices: checkpoint.notices,
+  };
+}
+
+function makeTokenizer(vocabulary: GgufModelFile['vocabulary'], name: string): Tokenizer {
+  if (vocabulary !== undefined) return tokenizerFromPieces(vocabulary, { file: name });
+  throw new BaichuanError('directory-missing', {
+    file: name,
+    where: 'tokenizer.ggml.tokens',
+    what: 'the file has no vocabulary.',
+    fix: 'Give token ids instead of text, or convert the model anew with its tokenizer.model.',
+  });
+}

@@ -1,0 +1,161 @@
+/** From files into an engine: every parameter in blocks of whole rows. While the engine widens,
+ *  quantizes and packs some blocks, the next ones are read. */
+
+import type { BaichuanConfig } from '../config.ts';
+import type { Checkpoint, StoredTensor } from '../formats/checkpoint.ts';
+import { macrotask } from '../generate/turns.ts';
+import type { ParameterRows, WeightFormat } from '../kernels/kernels.ts';
+import { PACK_ROWS } from '../kernels/wasm/layout.ts';
+import { parameterTable } from '../model/weights.ts';
+import { throwIfAborted } from './abort.ts';
+import type { Engine } from './engine.ts';
+import { BLOCK_BYTES } from './plan.ts';
+import { isRequantized, rowsForEngine } from './source-rows.ts';
+
+/** Blocks that were read and are not yet packed, at most. */
+const BLOCKS_IN_FLIGHT = 3;
+
+/** How far the loading of a model is. */
+export interface LoadProgress {
+  readonly phase: 'weights';
+  /** The parameter that is being read. */
+  readonly tensor: string;
+  /** Bytes of the files that were read, of all that will be. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+  readonly bytesPerSecond: number;
+  /** At the rate so far; undefined before there is one. */
+  readonly secondsLeft: number | undefined;
+}
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told once about NaN or infinite weights. */
+  readonly onNotice: (notice: string) => void;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+/** Where weights go, and how each is held there. */
+export interface WeightTarget {
+  readonly engine: Engine;
+  readonly formats: ReadonlyMap<string, WeightFormat>;
+}
+
+/** What becomes of one parameter. */
+interface Goal {
+  readonly format: WeightFormat;
+  readonly isTable: boolean;
+}
+
+/** Reads every parameter into an engine. @throws aborted, io-… */
+export async function readWeights(
+  { config, checkpoint }: { config: BaichuanConfig; checkpoint: Checkpoint },
+  { engine, formats }: WeightTarget,
+  options: ReadOptions,
+): Promise<void> {
+  const table = parameterTable(config);
+  const stored = [...table.keys()].flatMap((name) => checkpoint.tensors.get(name) ?? []);
+  const goalOf = ({ name }: StoredTensor): Goal => ({
+    format: formats.get(name) ?? 'f32',
+    isTable: table.get(name)?.role === 'embedding',
+  });
+  noticeRequantized(stored, goalOf, options.onNotice);
+  const report = progressReporter(stored, options.onProgress);
+  const broken: string[] = [];
+  for (const tensor of stored) {
+    const notFinite = await readParameter(tensor, goalOf(tensor), engine, options.signal, report);
+    if (notFinite === 0) continue;
+    const all = tensor.shape.reduce((product, length) => product * length, 1);
+    broken.push(`${tensor.name} (${tensor.file}): ${notFinite} of ${all} weights`);
+  }
+  if (broken.length === 0) return;
+  const others = broken.length > 1 ? `, and some of ${broken.length - 1} further parameters,` : '';
+  options.onNotice(`${broken[0]}${others} are NaN or infinite, so the logits may be.`);
+}
+
+/** Reads one parameter; others get their turns between its blocks.
+ *  @returns how many of its weights are no numbers */
+async function readParameter(
+  stored: StoredTensor,
+  { format, isTable }: Goal,
+  engine: Engine,
+  signal: AbortSignal | undefined,
+  report: (tensor: string, bytes: number) => void,
+): Promise<number> {
+  const [rows, columns] = stored.shape.length === 1 ? [1, stored.shape[0]] : stored.shape;
+  const bytesPerRow = stored.byteLength / rows;
+  const blockRows = Math.max(1, Math.floor(BLOCK_BYTES / (bytesPerRow * PACK_ROWS))) * PACK_ROWS;
+  const inFlight: Promise<number>[] = [];
+  let notFinite = 0;
+  try {
+    for (let row = 0; row < rows; row += blockRows) {
+      throwIfAborted(signal);
+      const count = Math.min(blockRows, rows - row);
+      const source = await readRows(stored, row, count, bytesPerRow);
+      const written = engine.write(
+        stored.name,
+        row,
+        rowsForEngine(source, format, columns, isTable),
+      );
+      written.catch(() => undefined);
+      inFlight.push(written);
+      if (inFlight.length >= BLOCKS_IN_FLIGHT) notFinite += (await inFlight.shift()) ?? 0;
+      report(stored.name, count * bytesPerRow);
+      if (row + blockRows < rows) await macrotask();
+    }
+  } finally {
+    // Nothing may still be on its way when an error is reported.
+    await Promise.allSettled(inFlight);
+  }
+  for (const written of inFlight) notFinite += await written;
+  return notFinite;
+}
+
+/** Rows of a tensor as its file holds them, with their scales where these stand apart. */
+async function readRows(
+  { dtype, channelScales, ...stored }: StoredTensor,
+  row: number,
+  count: number,
+  bytesPerRow: number,
+): Promise<ParameterRows> {
+  const bytes = await stored.read(row * bytesPerRow, count * bytesPerRow);
+  const found = { dtype: dtype as ParameterRows['dtype'], bytes };
+  if (channelScales === undefined) return found;
+  const scales = (await channelScales.read(4 * row, 4 * count)).slice();
+  return { ...found, scales: new Float32Array(scales.buffer) };
+}
+
+/** Says once when integers of a file are not taken as they are. */
+function noticeRequantized(
+  stored: readonly StoredTensor[],
+  goalOf: (tensor: StoredTensor) => Goal,
+  onNotice: (notice: string) => void,
+): void {
+  const requantized = stored.filter((tensor) => {
+    const { format, isTable } = goalOf(tensor);
+    return isRequantized(tensor.dtype, format, isTable);
+  });
+  if (requantized.length === 0) return;
+  const [{ name, dtype }] = requantized;
+  onNotice(
+    `${requantized.length} tensors are quantized a second time (${name} from ${dtype}), which costs ` +
+      'accuracy; --quantize none takes them as they are.',
+  );
+}
+
+function progressReporter(
+  stored: readonly StoredTensor[],
+  onProgress: ReadOptions['onProgress'],
+): (tensor: string, bytes: number) => void {
+  if (onProgress === undefined) return () => undefined;
+  const totalBytes = stored.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const start = performance.now();
+  let bytes = 0;
+  return (tensor, read) => {
+    bytes += read;
+    const seconds = (performance.now() - start) / 1000;
+    const bytesPerSecond = seconds > 0 ? bytes / seconds : 0;
+    const secondsLeft = bytesPerSecond > 0 ? (totalBytes - bytes) / bytesPerSecond : undefined;
+    onProgress({ phase: 'weights', tensor, bytes, totalBytes, bytesPerSecond, secondsLeft });
+  };
+}

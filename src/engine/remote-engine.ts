@@ -1,0 +1,250 @@
+/** An engine in a worker of its own, with a pool of workers beside it, seen from the caller's
+ *  thread. The caller's thread never holds a WebAssembly memory: all memory goes when the workers
+ *  are ended.
+ *
+ *  Every worker is started from here, so that its end is noticed while the engine computes. A
+ *  worker of the pool that is lost fails the pass that it worked for, and is replaced; with the
+ *  engine worker the model is lost. */
+
+import { BaichuanError } from '../errors.ts';
+import {
+  CONTROL_BYTES,
+  type Control,
+  controlOf,
+  reportFailure,
+  SLOT,
+} from '../kernels/wasm/control.ts';
+import { canShareMemory, type StartThread, startThread, type Thread } from '../platform/threads.ts';
+import { throwIfAborted } from './abort.ts';
+import type { Engine, PassPart, PassResult, RunOptions } from './engine.ts';
+import { MAX_CHUNK } from './pass-runner.ts';
+import {
+  type Answer,
+  type Change,
+  type EngineStart,
+  type Request,
+  receivedError,
+} from './protocol.ts';
+import { createSequenceTable } from './sequence-table.ts';
+import { ENGINE_WORKER_SOURCE } from './worker.generated.ts';
+
+/** Replacements of lost workers before the engine goes on with those that are left. */
+const MAX_REPLACEMENTS = 16;
+
+export interface RemoteEngineOptions extends Omit<EngineStart, 'control' | 'ports'> {
+  /** The engine worker and those of its pool; more than 1 needs memory that can be shared. */
+  readonly threads: number;
+  /** How workers are started, where not in the usual way. */
+  readonly startThread?: StartThread | undefined;
+}
+
+interface Pending {
+  resolve(value: Answer['value']): void;
+  reject(error: unknown): void;
+}
+
+/** Starts the workers and makes room for a model. @throws out-of-memory, worker-lost */
+export async function startRemoteEngine(options: RemoteEngineOptions): Promise<Engine> {
+  const { threads, startThread: start = startThread, ...rest } = options;
+  const shared = canShareMemory();
+  const buffer = shared ? new SharedArrayBuffer(CONTROL_BYTES) : new ArrayBuffer(CONTROL_BYTES);
+  const link = createLink();
+  const engineThread = await start(ENGINE_WORKER_SOURCE, link);
+  const pool = await startPool(threads - 1, start, controlOf(buffer), (worker, port) => {
+    engineThread.post({ id: link.nextId(), request: { method: 'replace', worker, port } }, [port]);
+  });
+  link.onHold = (held) => engineThread.hold(held);
+  const dispose = async () => {
+    link.end(modelClosed());
+    await Promise.all([engineThread.terminate(), pool.terminate()]);
+  };
+  try {
+    const started = link.expect(0);
+    const message = { role: 'engine', start: { ...rest, control: buffer, ports: pool.ports } };
+    engineThread.post(message, pool.ports);
+    await started;
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  const ask = (request: Request, transfer: readonly Transferable[] = []) => {
+    const id = link.nextId();
+    const answer = link.expect(id);
+    engineThread.post({ id, request }, transfer);
+    return answer;
+  };
+  const tell = (change: Change) => {
+    if (!link.ended) engineThread.post(change);
+  };
+  return createRemote({ ask, tell, control: controlOf(buffer), shared, pool, dispose });
+}
+
+interface Connection {
+  ask(request: Request, transfer?: readonly Transferable[]): Promise<Answer['value']>;
+  tell(change: Change): void;
+  readonly control: Control;
+  readonly shared: boolean;
+  readonly pool: Pool;
+  dispose(): Promise<void>;
+}
+
+function createRemote({ ask, tell, control, shared, pool, dispose }: Connection): Engine {
+  const table = createSequenceTable(tell);
+  let previous: Promise<unknown> = Promise.resolve();
+
+  async function runAlone(
+    parts: readonly PassPart[],
+    { signal, logits, taps }: RunOptions,
+  ): Promise<PassResult> {
+    throwIfAborted(signal);
+    Atomics.store(control.slots, SLOT.ABORT, 0);
+    const stop = () => {
+      if (shared) Atomics.store(control.slots, SLOT.ABORT, 1);
+      else tell({ method: 'abort' });
+    };
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      const result = await ask({ method: 'run', parts, options: { logits, taps } });
+      table.grow(parts);
+      return result as PassResult;
+    } catch (error) {
+      throwIfAborted(signal);
+      if (error instanceof BaichuanError && error.code === 'worker-lost') pool.replaceAll();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  return {
+    chunkTokens: MAX_CHUNK,
+    async write(name, row, { bytes, ...rows }) {
+      const own = withOwnBuffer(bytes);
+      const request = { method: 'write', name, row, rows: { ...rows, bytes: own } } as const;
+      return (await ask(request, [own.buffer])) as number;
+    },
+    run(parts, options) {
+      const result = previous.then(() => runAlone(parts, options));
+      previous = result.catch(() => undefined);
+      return result;
+    },
+    ...table.sequences,
+    dispose,
+  };
+}
+
+/** Bytes whose buffer holds nothing else and may be handed over. */
+function withOwnBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes;
+  const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength;
+  return isOwn ? new Uint8Array(buffer) : Uint8Array.from(bytes);
+}
+
+/** Answers of the engine worker by the number of their request. */
+function createLink() {
+  const pending = new Map<number, Pending>();
+  let last = 0;
+  let failure: unknown;
+  const link = {
+    ended: false,
+    onHold: (_held: boolean) => {},
+    nextId: () => ++last,
+    expect(id: number) {
+      return new Promise<Answer['value']>((resolve, reject) => {
+        if (link.ended) return reject(failure);
+        pending.set(id, { resolve, reject });
+        if (pending.size === 1) link.onHold(true);
+      });
+    },
+    onMessage(message: unknown) {
+      const { id, value, error } = message as Answer;
+      const waiting = pending.get(id);
+      pending.delete(id);
+      if (pending.size === 0) link.onHold(false);
+      if (error === undefined) waiting?.resolve(value);
+      else waiting?.reject(receivedError(error));
+    },
+    onEnd: (reason: unknown) => link.end(engineLost(reason)),
+    end(error: BaichuanError) {
+      if (link.ended) return;
+      link.ended = true;
+      failure = error;
+      for (const { reject } of pending.values()) reject(error);
+      pending.clear();
+    },
+  };
+  return link;
+}
+
+interface Pool {
+  readonly ports: readonly MessagePort[];
+  replaceAll(): void;
+  terminate(): Promise<void>;
+}
+
+/** Starts the workers of a pool, and replaces those that end.
+ *  @param onReplace gets the channel of a worker that took another's place */
+async function startPool(
+  workers: number,
+  start: StartThread,
+  control: Control,
+  onReplace: (worker: number, port: MessagePort) => void,
+): Promise<Pool> {
+  const threads: Thread[] = [];
+  let replacements = 0;
+  let closed = false;
+  const launch = async (worker: number): Promise<MessagePort> => {
+    const { port1, port2 } = new MessageChannel();
+    const onEnd = (reason: unknown) => {
+      reportFailure(control, worker, `it ended (${String(reason)})`);
+      replace(worker);
+    };
+    const thread = await start(ENGINE_WORKER_SOURCE, { onMessage() {}, onEnd });
+    thread.hold(false);
+    threads[worker] = thread;
+    if (closed) await thread.terminate();
+    thread.post({ role: 'pool', port: port2 }, [port2]);
+    return port1;
+  };
+  const replace = (worker: number) => {
+    replacements += 1;
+    if (closed || replacements > MAX_REPLACEMENTS) return;
+    launch(worker).then(
+      (port) => onReplace(worker, port),
+      () => undefined,
+    );
+  };
+  const ports: MessagePort[] = [];
+  for (let worker = 0; worker < workers; worker++) ports.push(await launch(worker));
+  return {
+    ports,
+    replaceAll() {
+      threads.forEach((thread, worker) => {
+        Atomics.store(control.slots, SLOT.BUSY + worker, 0);
+        thread.terminate().then(() => replace(worker));
+      });
+    },
+    async terminate() {
+      closed = true;
+      await Promise.all(threads.map((thread) => thread.terminate()));
+    },
+  };
+}
+
+function engineLost(reason: unknown): BaichuanError {
+  const text = reason instanceof Error ? reason.message : String(reason);
+  return new BaichuanError('worker-lost', {
+    where: 'engine worker',
+    what: `The engine worker has ended: ${text}.`,
+    fix: 'Load the model again; where memory ran out, use --quantize int4 or a smaller context.',
+    cause: reason,
+  });
+}
+
+function modelClosed(): BaichuanError {
+  return new BaichuanError('model-closed', {
+    where: 'model',
+    what: 'The model was closed.',
+    fix: 'Load it again, or close it later.',
+  });
+}

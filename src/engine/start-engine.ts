@@ -1,0 +1,107 @@
+/** From a plan to an engine: the reference kernels in this thread, the WebAssembly kernels in an
+ *  engine worker. */
+
+import type { BaichuanConfig } from '../config.ts';
+import { BaichuanError } from '../errors.ts';
+import { createReferenceKernels } from '../kernels/reference/index.ts';
+import { availableMemoryBytes } from '../platform/machine.ts';
+import type { Engine } from './engine.ts';
+import {
+  compileKernels,
+  type EngineChoice,
+  type EngineOptions,
+  settleEngineOptions,
+} from './engine-options.ts';
+import { createLocalEngine } from './local-engine.ts';
+import { type MemoryPlan, type PlanOptions, planMemory } from './plan.ts';
+import { startRemoteEngine } from './remote-engine.ts';
+import { QUANTIZATIONS } from './weight-formats.ts';
+
+/** Models below this size run in one thread unless more are asked for. */
+const SMALL_BYTES = 32 * 1024 * 1024;
+
+export interface EngineRequest {
+  readonly config: BaichuanConfig;
+  /** What the caller limits sequences to. */
+  readonly contextLength: number;
+  /** Positions that memory is planned for. */
+  readonly plannedLength: number;
+  readonly storedAs: NonNullable<PlanOptions['storedAs']>;
+  readonly options: EngineOptions;
+  readonly onNotice: (notice: string) => void;
+}
+
+export interface StartedEngine {
+  readonly engine: Engine;
+  readonly choice: EngineChoice;
+  readonly plan: MemoryPlan;
+}
+
+/** Plans a model, checks that it fits, and makes room for it.
+ *  @throws out-of-memory, option-unsupported, worker-lost */
+export async function startEngine(request: EngineRequest): Promise<StartedEngine> {
+  const { config, contextLength, plannedLength, storedAs, options, onNotice } = request;
+  const planOptions = { ...options, contextLength: plannedLength, storedAs };
+  const plan = planMemory(config, planOptions);
+  await expectRoom(config, plan, planOptions);
+  const choice = await settleEngineOptions(options, plan.weightBytes < SMALL_BYTES, onNotice);
+  const setup = { config, contextLength, formats: plan.formats };
+  if (choice.kernels === 'reference') {
+    const kernels = createReferenceKernels(choice);
+    return { engine: createLocalEngine(kernels, setup, true), choice, plan };
+  }
+  const module = await compileKernels(choice, options);
+  const engine = await startRemoteEngine({
+    setup,
+    banks: plan.banks,
+    activations: choice.activations,
+    cache: choice.kvCache,
+    module,
+    threads: choice.threads,
+    startThread: options.startThread,
+  });
+  return { engine, choice, plan };
+}
+
+/** Refuses what this machine cannot hold, and says what it could. @throws out-of-memory */
+async function expectRoom(
+  config: BaichuanConfig,
+  plan: MemoryPlan,
+  options: PlanOptions,
+): Promise<void> {
+  const available = await availableMemoryBytes();
+  if (available === undefined || plan.totalBytes <= available) return;
+  const fitting = whatFits(config, options, available);
+  throw new BaichuanError('out-of-memory', {
+    where: 'memory plan',
+    what: `The model needs ${gigabytes(plan.totalBytes)} (weights ${gigabytes(plan.weightBytes)}, cache of ${plan.contextLength} positions ${gigabytes(plan.cacheBytes)}), but only ${gigabytes(available)} are free.`,
+    fix: fitting === undefined ? 'Use a machine with more memory.' : `Use ${fitting}.`,
+    expected: available,
+    found: plan.totalBytes,
+  });
+}
+
+/** The options nearest to the wanted ones with which the model would fit. */
+function whatFits(
+  config: BaichuanConfig,
+  options: PlanOptions,
+  available: number,
+): string | undefined {
+  const wanted = options.contextLength ?? config.modelMaxLength;
+  for (
+    let contextLength = wanted;
+    contextLength >= 64;
+    contextLength = Math.floor(contextLength / 2)
+  ) {
+    for (const quantize of [options.quantize ?? 'none', ...QUANTIZATIONS.slice(1, 3)]) {
+      const plan = planMemory(config, { ...options, quantize, kvCache: undefined, contextLength });
+      if (plan.totalBytes > available) continue;
+      return `--quantize ${quantize} --context-length ${contextLength} (${gigabytes(plan.totalBytes)})`;
+    }
+  }
+  return undefined;
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(2)} GB`;
+}

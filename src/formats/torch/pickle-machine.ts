@@ -1,0 +1,189 @@
+/** The state of the pickle interpreter: the bytes, the stack with its marks, the memo; and how it
+ *  refuses. A pickle is a program for a stack machine; the one here can build plain data only.
+ *  Source: CPython, Lib/pickletools.py; PyTorch, torch/_weights_only_unpickler.py. */
+import { BaichuanError, type ErrorCode } from '../../errors.ts';
+import { firstInvalidUtf8 } from '../../utf-8.ts';
+import { OPCODE_NAMES } from './pickle-opcodes.ts';
+import type { PickleGlobal, PickleTuple, PickleValue } from './pickle-values.ts';
+
+/** What the interpreter does not decide by itself. Each may refuse with `machine.error`. */
+export interface PickleHooks {
+  /** A name that the pickle imports. */
+  resolve(module: string, name: string, machine: PickleMachine): PickleGlobal;
+  /** A call of such a name. */
+  call(callee: PickleGlobal, argumentsOf: PickleTuple, machine: PickleMachine): PickleValue;
+  /** An object that is kept outside the pickle. */
+  persistent(id: PickleValue, machine: PickleMachine): PickleValue;
+}
+
+/** What can be said about a fault. */
+export interface PickleFault {
+  readonly what: string;
+  readonly fix?: string;
+  readonly expected?: string | number;
+  readonly found?: string | number;
+}
+
+const MAX_STACK = 1_000_000;
+const MAX_MEMO = 4_000_000;
+const MAX_OUT_OF_TURN = 1_000_000;
+const MAX_ITEMS = 4_000_000;
+
+const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
+
+const FIX = 'Download the file again and compare its sha256, or write it anew with torch.save.';
+
+/** The interpreter between two opcodes. */
+export class PickleMachine {
+  readonly bytes: Uint8Array;
+  readonly file: string;
+  readonly hooks: PickleHooks;
+  /** The next byte to be read, and the opcode that is being carried out. */
+  at = 0;
+  opcodeAt = 0;
+  private readonly view: DataView;
+  private readonly stack: PickleValue[] = [];
+  private readonly marks: number[] = [];
+  /** The memo: picklers count up from 0, and numbers out of turn are kept apart. */
+  private readonly memo: PickleValue[] = [];
+  private readonly memoOutOfTurn = new Map<number, PickleValue>();
+  private items = 0;
+
+  /** @param file the archive, for messages */
+  constructor(bytes: Uint8Array, file: string, hooks: PickleHooks) {
+    this.bytes = bytes;
+    this.file = file;
+    this.hooks = hooks;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** The error about the current opcode. */
+  error(code: ErrorCode, { what, fix = FIX, ...rest }: PickleFault): BaichuanError {
+    const opcode = this.bytes[this.opcodeAt];
+    const name = OPCODE_NAMES.get(opcode) ?? 'unknown opcode';
+    const where = `data.pkl, byte ${this.opcodeAt} (${name})`;
+    return new BaichuanError(code, { file: this.file, where, what, fix, ...rest });
+  }
+
+  /** Moves over the next bytes. @returns where they begin @throws pickle-syntax, pickle-length */
+  skip(byteLength: number, code: ErrorCode = 'pickle-syntax'): number {
+    const begin = this.at;
+    const left = this.bytes.length - begin;
+    if (byteLength > left) {
+      const what = `${byteLength} bytes should follow, but the pickle has only ${left} left.`;
+      throw this.error(code, { what, expected: byteLength, found: left });
+    }
+    this.at += byteLength;
+    return begin;
+  }
+
+  uint8(): number {
+    return this.bytes[this.skip(1)];
+  }
+
+  uint16(): number {
+    return this.view.getUint16(this.skip(2), true);
+  }
+
+  uint32(): number {
+    return this.view.getUint32(this.skip(4), true);
+  }
+
+  int32(): number {
+    return this.view.getInt32(this.skip(4), true);
+  }
+
+  /** The only number of a pickle that is big-endian. */
+  float64(): number {
+    return this.view.getFloat64(this.skip(8), false);
+  }
+
+  /** A text of UTF-8. @throws pickle-syntax, pickle-length */
+  text(byteLength: number): string {
+    const begin = this.skip(byteLength, 'pickle-length');
+    const bytes = this.bytes.subarray(begin, begin + byteLength);
+    const invalid = firstInvalidUtf8(bytes);
+    if (invalid >= 0) {
+      const what = `the text is not UTF-8 at byte ${begin + invalid}.`;
+      throw this.error('pickle-syntax', { what });
+    }
+    return DECODER.decode(bytes);
+  }
+
+  /** How many values there are, those below marks included. */
+  get depth(): number {
+    return this.stack.length;
+  }
+
+  get openMarks(): number {
+    return this.marks.length;
+  }
+
+  push(value: PickleValue): void {
+    if (this.stack.length >= MAX_STACK) throw this.limitError('stack', MAX_STACK);
+    this.stack.push(value);
+  }
+
+  /** Takes the top value. @throws pickle-stack when there is none since the last mark */
+  pop(): PickleValue {
+    this.top();
+    return this.stack.pop() ?? null;
+  }
+
+  /** The top value, left where it is. @throws pickle-stack */
+  top(): PickleValue {
+    if (this.stack.length <= (this.marks.at(-1) ?? 0)) {
+      throw this.error('pickle-stack', { what: 'it needs a value, but the stack has none.' });
+    }
+    return this.stack[this.stack.length - 1];
+  }
+
+  mark(): void {
+    if (this.marks.length >= MAX_STACK) throw this.limitError('stack of marks', MAX_STACK);
+    this.marks.push(this.stack.length);
+  }
+
+  /** Takes all values since the last mark, and the mark. @throws pickle-stack */
+  popMark(): PickleValue[] {
+    const begin = this.marks.pop();
+    if (begin === undefined) {
+      throw this.error('pickle-stack', { what: 'it needs a mark, but there is none.' });
+    }
+    return this.stack.splice(begin);
+  }
+
+  remember(index: number): void {
+    const value = this.top();
+    if (index < this.memo.length) {
+      this.memo[index] = value;
+    } else if (index === this.memo.length) {
+      if (index >= MAX_MEMO) throw this.limitError('memo', MAX_MEMO);
+      this.memo.push(value);
+      this.memoOutOfTurn.delete(index);
+    } else {
+      const count = this.memoOutOfTurn.size;
+      if (count >= MAX_OUT_OF_TURN) throw this.limitError('memo out of turn', MAX_OUT_OF_TURN);
+      this.memoOutOfTurn.set(index, value);
+    }
+  }
+
+  /** A remembered value. @throws pickle-stack */
+  recall(index: number): PickleValue {
+    const value = index < this.memo.length ? this.memo[index] : this.memoOutOfTurn.get(index);
+    if (value !== undefined) return value;
+    const what = `it recalls the value ${index} of the memo, which was never stored.`;
+    throw this.error('pickle-stack', { what, found: index });
+  }
+
+  /** Counts what containers hold, all of them together. @throws pickle-limit */
+  countItems(count: number): void {
+    this.items += count;
+    if (this.items > MAX_ITEMS) throw this.limitError('number of items', MAX_ITEMS);
+  }
+
+  private limitError(name: string, limit: number): BaichuanError {
+    const what = `the ${name} grows beyond ${limit}.`;
+    const fix = 'Do not use this file: no state dict needs as many.';
+    return this.error('pickle-limit', { what, fix, expected: limit });
+  }
+}

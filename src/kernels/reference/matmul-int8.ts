@@ -1,0 +1,41 @@
+/** Quantized activations times a transposed int8 weight; the mirror of assembly/matmul-int8.ts.
+ *  The weight is unpacked here, and Σ q is not needed: see matmul-integer.ts for the sums. */
+
+import { matmulChannels, matmulGroups } from './matmul-integer.ts';
+import type { QuantizedWeight } from './quantized-weight.ts';
+
+/** A weight with a scale per group of 32.
+ *  @param y `[T, outFeatures]` (overwritten in the columns rowStart to rowEnd)
+ *  @param q `[T, 32G]` @param scales `[T, G]` @param w scales `[outFeatures, G]` */
+export function matmulInt8(
+  y: Float32Array,
+  q: Int8Array,
+  scales: Float32Array,
+  _sums: Int32Array,
+  w: QuantizedWeight,
+  T: number,
+  outFeatures: number,
+  inFeatures: number,
+  rowStart: number,
+  rowEnd: number,
+): void {
+  matmulGroups(y, q, scales, w, T, outFeatures, inFeatures, rowStart, rowEnd);
+}
+
+/** A weight with a scale per row.
+ *  @param y `[T, outFeatures]` (overwritten in the columns rowStart to rowEnd)
+ *  @param q `[T, 32G]` @param scales `[T, G]` @param w scales `[outFeatures]` */
+export function matmulInt8Channel(
+  y: Float32Array,
+  q: Int8Array,
+  scales: Float32Array,
+  _sums: Int32Array,
+  w: QuantizedWeight,
+  T: number,
+  outFeatures: number,
+  inFeatures: number,
+  rowStart: number,
+  rowEnd: number,
+): void {
+  matmulChannels(y, q, scales, w, T, outFeatures, inFeatures, rowStart, rowEnd);
+}

@@ -1,0 +1,114 @@
+/** Attention and the key/value cache in banks: a block is a pointer, a sequence a table of them. */
+
+import { expectShape } from '../../tensor/shape.ts';
+import { elementCount, float32, type Tensor } from '../../tensor/tensor.ts';
+import {
+  BLOCK_POSITIONS,
+  type Kernels,
+  type KeyValueBlock,
+  type KeyValueView,
+} from '../kernels.ts';
+import type { Bank } from './bank.ts';
+import type { BankSet } from './index.ts';
+import { type CacheFormat, cacheBlockBytes } from './layout.ts';
+
+interface BankBlock extends KeyValueBlock {
+  readonly bank: Bank;
+  readonly pointer: number;
+}
+
+/** Queries of a head that one step of attention takes together, at most. */
+const QUERIES = 8;
+
+const KERNELS = {
+  f32: { append: 'appendKeyValueF32', attend: 'attentionF32' },
+  int8: { append: 'appendKeyValueInt8', attend: 'attentionInt8' },
+} as const;
+
+type CacheOperations = Pick<Kernels, 'createBlock' | 'copyBlock' | 'appendKeyValue' | 'attention'>;
+
+/** The operations on the cache. */
+export function createCacheOperations(set: BankSet, format: CacheFormat): CacheOperations {
+  const { runner, bankAt, bankOf, into, filling } = set;
+  const kernels = KERNELS[format];
+  const slopePointers = new Map<Float32Array, Map<Bank, number>>();
+
+  /** Slopes are the same for all layers: one copy per bank. */
+  const slopesIn = (bank: Bank, slopes: Float32Array): number => {
+    const known = slopePointers.get(slopes) ?? new Map<Bank, number>();
+    slopePointers.set(slopes, known);
+    const pointer = known.get(bank) ?? bank.allocate(slopes.byteLength);
+    if (!known.has(bank)) new Float32Array(bank.memory.buffer, pointer, slopes.length).set(slopes);
+    known.set(bank, pointer);
+    return pointer;
+  };
+
+  return {
+    createBlock(layer, heads, headDim): BankBlock {
+      const bank = bankAt(layer);
+      const pointer = bank.allocate(cacheBlockBytes(format, heads, headDim));
+      return { heads, headDim, bank, pointer };
+    },
+
+    copyBlock(source, target) {
+      const [from, to] = [source as BankBlock, target as BankBlock];
+      const byteLength = cacheBlockBytes(format, from.heads, from.headDim);
+      to.bank.bytes(to.pointer, byteLength).set(from.bank.bytes(from.pointer, byteLength));
+    },
+
+    appendKeyValue(key, value, cache) {
+      const { H, D } = expectShape('key', key, { T: cache.count, H: 'any', D: 'any' });
+      expectShape('value', value, { T: cache.count, H, D });
+      const { bank } = cache.blocks[0] as BankBlock;
+      const mark = bank.arena.mark();
+      const inputs = [key, value].map((tensor) => into(bank, tensor).byteOffset);
+      const args = [writeTable(bank, cache), ...inputs, H, D, cache.position];
+      runner.run(bank, kernels.append, args, { units: cache.count, work: 2 * cache.count * H * D });
+      bank.arena.release(mark);
+    },
+
+    attention(q, cache, { scale, slopes, observe }, target) {
+      const { position, count } = cache;
+      const { H, D } = expectShape('q', q, { T: count, H: 'any', D: 'any' });
+      const { bank } = cache.blocks[0] as BankBlock;
+      const mark = bank.arena.mark();
+      const query = into(bank, q).byteOffset;
+      const table = writeTable(bank, cache);
+      const slopesPtr = slopes === null ? 0 : slopesIn(bank, slopes);
+      const stride = attentionScratchBytes(position + count, D);
+      const scratch = bank.arena.allocate([(H * stride) / 4]).byteOffset;
+      const watched = (tensor: Tensor | null) => (tensor === null ? null : into(bank, tensor));
+      const [scores, probs] = [watched(observe.scores), watched(observe.probs)];
+      filling(bank, target, ({ byteOffset }) => {
+        const sizes = [H, D, position, count, scale, slopesPtr];
+        const seen = [scores, probs].map((tensor) => tensor?.byteOffset ?? 0);
+        const args = [byteOffset, query, table, ...sizes, ...seen, scratch, stride];
+        const work = 2 * count * H * D * (position + count);
+        runner.run(bank, kernels.attend, args, { units: H, work });
+      });
+      copyBack(scores, observe.scores);
+      copyBack(probs, observe.probs);
+      if (bankOf(target) === bank) bank.arena.release(mark);
+    },
+  };
+}
+
+/** Working memory of one head: scores of some queries over all positions, and some rows of D. */
+export function attentionScratchBytes(positions: number, headDim: number): number {
+  const blocks = Math.ceil(positions / BLOCK_POSITIONS) + 1;
+  return 4 * (QUERIES * blocks * BLOCK_POSITIONS + 4 * QUERIES * Math.ceil(headDim / 16) * 16);
+}
+
+/** The pointers of a sequence's blocks, in the arena. */
+function writeTable(bank: Bank, { blocks }: KeyValueView): number {
+  const { byteOffset } = bank.arena.allocate([blocks.length]);
+  const table = new Uint32Array(bank.memory.buffer, byteOffset, blocks.length);
+  for (let i = 0; i < blocks.length; i++) table[i] = (blocks[i] as BankBlock).pointer;
+  return byteOffset;
+}
+
+/** What was observed in a copy goes to where the caller wants it. */
+function copyBack(from: Tensor | null, to: Tensor | null): void {
+  if (from === null || to === null || from.memory === to.memory) return;
+  float32(to).set(float32(from).subarray(0, elementCount(to.shape)));
+}

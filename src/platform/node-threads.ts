@@ -1,0 +1,29 @@
+/** Workers of Node, Deno and Bun. */
+
+import { type TransferListItem, Worker } from 'node:worker_threads';
+import type { Thread, ThreadEvents } from './threads.ts';
+
+/** Starts a worker that runs a script, without the loaders and flags of its parent. */
+export function startNodeThread(source: string, events: ThreadEvents): Thread {
+  const worker = new Worker(source, { eval: true, execArgv: [], name: 'baichuan' });
+  let ended = false;
+  const end = (reason: unknown) => {
+    if (!ended) events.onEnd(reason);
+    ended = true;
+  };
+  worker.on('message', (message) => events.onMessage(message));
+  worker.on('messageerror', end);
+  worker.on('error', end);
+  worker.on('exit', (code) => end(`it ended with ${code}`));
+  return {
+    post: (message, transfer = []) => worker.postMessage(message, transfer as TransferListItem[]),
+    async terminate() {
+      ended = true;
+      await worker.terminate();
+    },
+    hold(held) {
+      if (held) worker.ref();
+      else worker.unref();
+    },
+  };
+}
