@@ -19,6 +19,7 @@ const SHOTS = '2';
 const CHECKS = [
   ['check_goldens.py', goldenFolders()],
   ['check_cli.py', []],
+  ['check_torch_bin.py', []],
   ['check_embedded.py', [path.join(ROOT, 'fixtures/embedded'), SHOTS]],
 ];
 

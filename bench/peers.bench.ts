@@ -28,6 +28,9 @@ const [PROMPT, NEW] = [256, 64];
 /** The embedded model is small: many short rounds. Its vocabulary has 2000. */
 const EMBEDDED = { prompt: 32, tokens: 256, vocabulary: 2000, rounds: 9 };
 
+/** The whole ends within 20 minutes: a part begins no round after its share of them. */
+const DEADLINE_MS = { node: 480_000, chromium: 900_000 };
+
 const PARTS = ['node', 'embedded', 'chromium'];
 
 // Ending by a signal ends children and browser too.
@@ -103,14 +106,14 @@ async function measure(sizes: SyntheticSizes, parts: ReadonlySet<string>): Promi
   const unknown = [...parts].filter((part) => !PARTS.includes(part));
   if (unknown.length > 0) throw new Error(`--only takes ${PARTS}, not ${unknown}`);
   const rounds = Number(values.rounds);
+  const inNode = { rounds, deadlineMs: DEADLINE_MS.node };
+  const inPage = { rounds: Math.min(rounds, 5), deadlineMs: DEADLINE_MS.chromium };
   const task = taskOf(PROMPT, NEW, sizes.vocabulary);
   const small = taskOf(EMBEDDED.prompt, EMBEDDED.tokens, EMBEDDED.vocabulary);
   return {
-    ...(parts.has('node') ? { node: await contestInNode(sizes, task, rounds) } : {}),
+    ...(parts.has('node') ? { node: await contestInNode(sizes, task, inNode) } : {}),
     ...(parts.has('embedded') ? { embedded: await runEmbedded(small, EMBEDDED.rounds) } : {}),
-    ...(parts.has('chromium')
-      ? { chromium: await contestInChromium(sizes, task, Math.min(rounds, 5)) }
-      : {}),
+    ...(parts.has('chromium') ? { chromium: await contestInChromium(sizes, task, inPage) } : {}),
   };
 }
 

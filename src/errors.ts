@@ -105,6 +105,7 @@ export const ERROR_CODES = {
   'torch-state-dict': 'unsupported',
   'torch-storage': 'model',
   'torch-tensor': 'unsupported',
+  'torch-version': 'unsupported',
   'zip-ambiguous': 'model',
   'zip-compressed': 'unsupported',
   'zip-count': 'model',
