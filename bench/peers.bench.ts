@@ -9,7 +9,7 @@
  *  for llama.cpp (RoPE), and are refused. */
 
 import { rmSync } from 'node:fs';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { countParameters } from '../src/index.ts';
@@ -20,6 +20,7 @@ import { contestInNode, runEmbedded } from './peers/in-node.ts';
 import { installPeers } from './peers/install.ts';
 import { tokenCost } from './peers/limits.ts';
 import { goals, type Measured, ratios, shares, table } from './peers/report.ts';
+import { progress } from './peers/rounds.ts';
 import { createSyntheticModel, type SyntheticSizes } from './support/synthetic-model.ts';
 
 /** A prompt and new tokens. */
@@ -64,6 +65,8 @@ async function main(): Promise<void> {
   };
   if (sizes.layers !== 40) throw new Error('llama.cpp takes 40 layers for ALiBi, and no others');
   const begin = performance.now();
+  const [load] = loadavg();
+  if (load > 1) progress(`the machine is busy (load ${load.toFixed(1)}): figures will suffer`);
   installPeers();
   buildLibrary();
   const measured = await measure(sizes, new Set(values.only.split(',')));
@@ -95,6 +98,7 @@ async function main(): Promise<void> {
       cpu: cpus()[0]?.model,
       threads: availableParallelism(),
       memoryBytes: totalmem(),
+      loadBefore: load,
       browser: measured.chromium?.browser,
     },
     seconds: (performance.now() - begin) / 1000,

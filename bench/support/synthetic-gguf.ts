@@ -88,6 +88,8 @@ async function write(file: string, sizes: SyntheticSizes): Promise<void> {
 
 const BYTES = 256;
 const SPECIAL = ['<unk>', '<s>', '</s>'];
+/** Spaces stay as they are, as in the published vocabulary. */
+const SPACES = { addDummyPrefix: false, removeExtraWhitespaces: false };
 /** SentencePiece's numbers of the kinds of pieces. */
 const [NORMAL, UNKNOWN, CONTROL, BYTE] = [1, 2, 3, 6];
 
@@ -102,6 +104,5 @@ function syntheticVocabulary(count: number): GgufVocabulary {
   types.set([UNKNOWN, CONTROL, CONTROL]);
   const scores = Float32Array.from(texts, (_, id) => -id);
   const pieces = { ...spellingsOf(texts), scores, types };
-  const ids = { bosId: 1, eosId: 2, unkId: 0, padId: 0 };
-  return { pieces, ...ids, addDummyPrefix: false, removeExtraWhitespaces: false };
+  return { pieces, bosId: 1, eosId: 2, unkId: 0, padId: 0, ...SPACES };
 }
