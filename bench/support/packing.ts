@@ -8,8 +8,7 @@ import * as groups from '../../src/kernels/reference/pack-groups.ts';
 import { packedBlockBytes } from '../../src/kernels/reference/packed-layout.ts';
 import { instantiateKernels } from '../../src/kernels/wasm/module.ts';
 
-/** Rows as long as a linear layer's, so few that they stay in the cache, as those of a loader do.
- *  */
+/** Rows as long as a linear layer's, and so few that they stay in the cache, as a loader's do. */
 const ROWS = 64;
 const COLUMNS = 4096;
 const COUNT = ROWS * COLUMNS;

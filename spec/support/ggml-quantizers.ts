@@ -9,8 +9,8 @@
 
 const GROUP = 32;
 
-/** The weights that a Q4_0 file gives back. @param weights `[out, in]`, in being a multiple of 32
- *  */
+/** The weights that a Q4_0 file gives back.
+ *  @param weights `[out, in]`, in being a multiple of 32 */
 export function ggmlQ4(weights: Float32Array): Float32Array {
   return byGroups(weights, (group, target) => {
     let extreme = 0;
@@ -25,8 +25,8 @@ export function ggmlQ4(weights: Float32Array): Float32Array {
   });
 }
 
-/** The weights that a Q8_0 file gives back. @param weights `[out, in]`, in being a multiple of 32
- *  */
+/** The weights that a Q8_0 file gives back.
+ *  @param weights `[out, in]`, in being a multiple of 32 */
 export function ggmlQ8(weights: Float32Array): Float32Array {
   return byGroups(weights, (group, target) => {
     const d = Math.fround(group.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127);
