@@ -87,7 +87,11 @@ spec('law: every element of a block has one place, and together they fill it', (
     for (let row = 0; row < 64 * H; row++) {
       const [slot, h] = [row % 64, Math.floor(row / 64)];
       for (const at of [keyScaleIndex(D, h, slot), valueScaleIndex(H, D, h, slot)]) {
-        bytes.add(at).add(at + 1).add(at + 2).add(at + 3);
+        bytes
+          .add(at)
+          .add(at + 1)
+          .add(at + 2)
+          .add(at + 3);
       }
     }
     assert.is(bytes.size, 2 * H * 64 * (D + 4));
