@@ -37,16 +37,12 @@ export function createCacheOperations(set: BankSet, format: CacheFormat): CacheO
       return { heads, headDim, bank, pointer };
     },
 
-    copyBlock(source, target) {
-      const [from, to] = [source as BankBlock, target as BankBlock];
-      const byteLength = cacheBlockBytes(format, from.heads, from.headDim);
-      to.bank.bytes(to.pointer, byteLength).set(from.bank.bytes(from.pointer, byteLength));
-    },
+    copyBlock: (source, target) => copyBlock(source as BankBlock, target as BankBlock, format),
 
     appendKeyValue(key, value, cache) {
       const { H, D } = expectShape('key', key, { T: cache.count, H: 'any', D: 'any' });
       expectShape('value', value, { T: cache.count, H, D });
-      const { bank } = cache.blocks[0] as BankBlock;
+      const bank = bankOf(cache);
       const mark = bank.arena.mark();
       const inputs = [key, value].map((tensor) => set.into(bank, tensor).byteOffset);
       const args = [writeTable(bank, cache), ...inputs, H, D, cache.position];
@@ -58,7 +54,7 @@ export function createCacheOperations(set: BankSet, format: CacheFormat): CacheO
     attention(q, cache, { scale, slopes, observe }, target) {
       const { position, count } = cache;
       const { H, D } = expectShape('q', q, { T: count, H: 'any', D: 'any' });
-      const { bank } = cache.blocks[0] as BankBlock;
+      const bank = bankOf(cache);
       const mark = bank.arena.mark();
       const query = set.into(bank, q).byteOffset;
       const table = writeTable(bank, cache);
@@ -79,6 +75,16 @@ export function createCacheOperations(set: BankSet, format: CacheFormat): CacheO
       if (set.bankOf(target) === bank) bank.arena.release(mark);
     },
   };
+}
+
+/** The bank of a sequence's blocks in one layer. */
+function bankOf({ blocks }: KeyValueView): Bank {
+  return (blocks[0] as BankBlock).bank;
+}
+
+function copyBlock(from: BankBlock, to: BankBlock, format: CacheFormat): void {
+  const byteLength = cacheBlockBytes(format, from.heads, from.headDim);
+  to.bank.bytes(to.pointer, byteLength).set(from.bank.bytes(from.pointer, byteLength));
 }
 
 /** Slopes are the same for all layers: one copy per bank. */

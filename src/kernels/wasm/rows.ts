@@ -9,7 +9,8 @@ import type { BankTable } from './parameters.ts';
 import type { KernelName } from './ranged-kernels.ts';
 
 type LookUps = Pick<Kernels, 'embedding' | 'gatherRows'>;
-type Elementwise = Pick<Kernels, 'rmsNorm' | 'add' | 'columns' | 'rotateHalves' | 'siluMul'>;
+type Elementwise = Pick<Kernels, 'add' | 'siluMul'>;
+type ByToken = Pick<Kernels, 'rmsNorm' | 'columns' | 'rotateHalves'>;
 
 const GATHER: Readonly<Record<string, KernelName>> = {
   f32: 'gatherF32',
@@ -19,8 +20,8 @@ const GATHER: Readonly<Record<string, KernelName>> = {
 };
 
 /** The operations on rows. */
-export function createRowOperations(set: BankSet): LookUps & Elementwise {
-  return { ...createLookUps(set), ...createElementwise(set) };
+export function createRowOperations(set: BankSet): LookUps & Elementwise & ByToken {
+  return { ...createLookUps(set), ...createByToken(set), ...createElementwise(set) };
 }
 
 function createLookUps({ runner, bankOf, into }: BankSet): LookUps {
@@ -54,7 +55,7 @@ function createLookUps({ runner, bankOf, into }: BankSet): LookUps {
   };
 }
 
-function createElementwise({ runner, bankOf, into, filling }: BankSet): Elementwise {
+function createByToken({ runner, bankOf, into }: BankSet): ByToken {
   return {
     rmsNorm(x, weight, eps) {
       const { T, C } = expectShape('x', x, { T: 'any', C: 'any' });
@@ -64,15 +65,6 @@ function createElementwise({ runner, bankOf, into, filling }: BankSet): Elementw
       const args = [y.byteOffset, xPtr, weightPtr, eps, C];
       runner.run(bank, 'rmsNorm', args, { units: T, work: 4 * T * C });
       return y;
-    },
-
-    add(x, y, target) {
-      const bank = bankOf(target);
-      const [xPtr, yPtr] = [x, y].map((tensor) => into(bank, tensor).byteOffset);
-      const count = elementCount(target.shape);
-      filling(bank, target, ({ byteOffset }) => {
-        runner.run(bank, 'add', [byteOffset, xPtr, yPtr], { units: count, align: 4, work: count });
-      });
     },
 
     columns(x, start, count) {
@@ -93,6 +85,19 @@ function createElementwise({ runner, bankOf, into, filling }: BankSet): Elementw
       const range = { units: T, work: 2 * T * H * D };
       runner.run(bank, 'rotateHalves', [y.byteOffset, ...inputs, H, D], range);
       return y;
+    },
+  };
+}
+
+function createElementwise({ runner, bankOf, into, filling }: BankSet): Elementwise {
+  return {
+    add(x, y, target) {
+      const bank = bankOf(target);
+      const [xPtr, yPtr] = [x, y].map((tensor) => into(bank, tensor).byteOffset);
+      const count = elementCount(target.shape);
+      filling(bank, target, ({ byteOffset }) => {
+        runner.run(bank, 'add', [byteOffset, xPtr, yPtr], { units: count, align: 4, work: count });
+      });
     },
 
     siluMul(gate, up, activated) {
