@@ -120,6 +120,8 @@ for (const { name } of GOLDENS.slice(0, 3)) {
         assert.is(await code(exact, quantized, '--class', arithmetic), 0, type);
         assert.is(await code('-m', goldenPath(name), quantized, '--class', arithmetic), 0, type);
         assert.is(await code(exact, quantized, '--class', 'f32'), 1, type);
+        // By default the class is what the trace says of itself.
+        assert.is(await code('-m', goldenPath(name), quantized), 0, type);
       }
     },
   );
