@@ -29,8 +29,10 @@ export function gaussianModel(options: GaussianOptions): ModelParts {
     const step = Math.floor(inFeatures / Math.max(1, outliers.count));
     const isLarger = (k: number) => outliers.count > 0 && k % step === 7;
     const gain = 1 / Math.sqrt(inFeatures);
-    add(name, [outFeatures, inFeatures], (index) =>
-      gain * normal() * (isLarger(index % inFeatures) ? outliers.factor : 1),
+    add(
+      name,
+      [outFeatures, inFeatures],
+      (index) => gain * normal() * (isLarger(index % inFeatures) ? outliers.factor : 1),
     );
   };
 

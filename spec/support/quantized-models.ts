@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { load, loadTokenizer } from '../../src/index.ts';
 import { QUANTIZERS } from '../../src/quantize/index.ts';
 import { dequantize, type QuantizedType } from '../../src/tensor/quantized.ts';
-import { ggmlQ4, ggmlQ8 } from './ggml-quantizers.ts';
 import { gaussianModel } from './gaussian-model.ts';
+import { ggmlQ4, ggmlQ8 } from './ggml-quantizers.ts';
 import { memoryFolder, safetensorsFile } from './model-files.ts';
 import { readSafetensors } from './safetensors-oracle.ts';
 
