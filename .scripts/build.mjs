@@ -65,8 +65,9 @@ export async function build(log) {
  *  @param {(line: string) => void} log */
 export async function buildKernels(log) {
   return withBuildLock(async () => {
-    await runStage(WASM_STAGE, log);
-    await runStage(WORKER_STAGE, log);
+    const builtWasm = await runStage(WASM_STAGE, log);
+    const builtWorker = await runStage(WORKER_STAGE, log);
+    return builtWasm || builtWorker;
   });
 }
 

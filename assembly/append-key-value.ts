@@ -3,9 +3,8 @@
  *
  *      float32 block   | keys [H][4 groups][D][16 positions] |
  *                      | values [H][D/32 groups][64 positions][32 channels] |
- *      int8 block      | keys [H][4 groups][B/4][16 positions][4 channels] i8 |
- *                      | values [H][B/16 groups][16 quads][16 channels][4 positions] i8 |
- *                      | key scales [H][64] f32 | value scales [H][64] f32 |
+ *      int8 block      | H × 4 groups of: keys [B/4][16 positions][4 channels], scales [16] f32 |
+ *                      | H × of: scales [64] f32, values [B/16 groups][16 quads][16 channels][4] |
  *
  *  The last group of channels is as wide as what is left. So attention finds its lanes side by side
  *  and reads whole cache lines in the order in which they lie.
@@ -71,14 +70,13 @@ export function appendKeyValueInt8(
     const s = position + t;
     const block = <usize>load<u32>(tablePtr + (s >> 6) * 4);
     const slot = s & 63;
-    const scales = block + H * 64 * B * 2;
     for (let h: usize = 0; h < H; h++) {
       const row = (t * H + h) * D * 4;
-      const scaleAt = (h * 64 + slot) * 4;
-      const keys = block + (h * 64 + (slot & ~15)) * B + (slot & 15) * 4;
-      store<f32>(scales + scaleAt, writeKey(keys, keyPtr + row, D));
-      const values = block + (H + h) * 64 * B;
-      store<f32>(scales + H * 256 + scaleAt, writeValue(values, valuePtr + row, D, slot));
+      const group = block + (h * 4 + (slot >> 4)) * (B + 4) * 16;
+      const scale = writeKey(group + (slot & 15) * 4, keyPtr + row, D);
+      store<f32>(group + B * 16 + (slot & 15) * 4, scale);
+      const scales = block + (H + h) * (B + 4) * 64;
+      store<f32>(scales + slot * 4, writeValue(scales + 256, valuePtr + row, D, slot));
     }
   }
 }

@@ -7,24 +7,32 @@
  *
  *      | keys [H][4][D][16 positions] | values [H][D/32][64 positions][32] |
  *
- *  Scratch of a head: the four maxima, the queries of a tile side by side, their rows:
+ *  Scratch of a head: four maxima, four sums of four lanes, the queries of a tile side by side, the
+ *  rows of scores:
  *
- *      | 16 bytes | [D][4] | [4][64 · blocks] |     see attentionScratchBytes
+ *      | [4] f32 | [4][4] f64 | [D][4] f32 | [4][64 · blocks] f32 |
  *
  *  Four queries share what is read of the cache, those that are left over go one by one; the steps
  *  of a query are the same either way, so its bits depend on nothing but its own row and what it
  *  sees: scores-f32.ts has the order of q · k, softmax-row.ts that of Σ e^…, values-f32.ts that of
- *  Σ p · v, attention-row.ts the form of the bias. A leading block whose exponentials are all 0
- *  (e^−104, steep slopes and far positions) is not read.
+ *  Σ p · v, attention-row.ts the form of the bias. Exponentials are made when the values of their
+ *  block are read, so that the memory has work meanwhile. Values of a block whose exponentials are
+ *  all 0 (e^−104, steep slopes and far positions) are not read.
  *
  *  Error of y, for |scores| up to a few tens: 2⁻²⁴ times the sum of |p · v| and a few units more
  *  (√128 for random signs), and what the rounding of a score, D · 2⁻²⁴ · Σ|q · k| at worst, makes
  *  of it. */
 
-import { biasBlock, firstBlock, observeProbs, observeScores } from './attention-row';
+import { biasBlock, observeProbs, observeScores } from './attention-row';
 import { scoreFourF32, scoreOneF32 } from './scores-f32';
-import { divideRow, expRow } from './softmax-row';
+import { divideRow, expBlock, sumOfLanes } from './softmax-row';
 import { weighFourF32, weighOneF32 } from './values-f32';
+
+const MAXIMA_BYTES: usize = 16;
+const SUMS_BYTES: usize = 128;
+
+/** Where the tile begins in the scratch of a head. */
+const TILE: usize = MAXIMA_BYTES + SUMS_BYTES;
 
 /** Heads `headStart` to `headEnd`.
  *  @param yPtr `[T, H, D]` (overwritten in those heads) @param qPtr `[T, H, D]`
@@ -60,7 +68,8 @@ export function attentionF32(
       const q = qPtr + t * H * D * 4;
       const y = yPtr + t * H * D * 4;
       for (let h = first; h < first + heads; h++) {
-        prepare(scratchPtr + h * scratchStride, q + h * D * 4, H, D, queries);
+        const scratch = scratchPtr + h * scratchStride;
+        prepare(scratch, y + h * D * 4, q + h * D * 4, H, D, queries);
       }
       for (let block: i32 = 0; block < blocks; block++) {
         const keys = <usize>load<u32>(tablePtr + <usize>block * 4);
@@ -72,13 +81,7 @@ export function attentionF32(
           score(scratch, q + h * D * 4, k, D, block, seen, queries, <f32>scale, slope, observed, S);
         }
       }
-      let start = blocks;
-      for (let h = first; h < first + heads; h++) {
-        const observed: usize = probsPtr === 0 ? 0 : probsPtr + (h * count + t) * S * 4;
-        const scratch = scratchPtr + h * scratchStride;
-        start = min(start, normalize(scratch, y + h * D * 4, H, D, seen, queries, observed, S));
-      }
-      for (let block = start; block < blocks; block++) {
+      for (let block: i32 = 0; block < blocks; block++) {
         const values = <usize>load<u32>(tablePtr + <usize>block * 4) + H * D * 256;
         for (let h = first; h < first + heads; h++) {
           const scratch = scratchPtr + h * scratchStride;
@@ -86,19 +89,32 @@ export function attentionF32(
         }
       }
       for (let h = first; h < first + heads; h++) {
-        divide(scratchPtr + h * scratchStride, y + h * D * 4, H, D, queries);
+        const observed: usize = probsPtr === 0 ? 0 : probsPtr + (h * count + t) * S * 4;
+        finish(scratchPtr + h * scratchStride, y + h * D * 4, H, D, seen, queries, observed, S);
       }
       t += queries;
     }
   }
 }
 
-/** Clears the maxima and lays the queries of a tile side by side. */
-function prepare(scratch: usize, qPtr: usize, H: usize, D: usize, queries: usize): void {
-  v128.store(scratch, f32x4.splat(-Infinity));
-  if (queries !== 4) return;
+/** Clears maxima, sums and y, and lays the queries of a tile side by side. */
+function prepare(
+  scratch: usize,
+  yPtr: usize,
+  qPtr: usize,
+  H: usize,
+  D: usize,
+  queries: usize,
+): void {
   const stride = H * D * 4;
-  for (let tile = scratch + 16, end = tile + D * 16; tile < end; tile += 16) {
+  memory.fill(scratch + MAXIMA_BYTES, 0, SUMS_BYTES);
+  for (let j: usize = 0; j < queries; j++) {
+    store<f32>(scratch + j * 4, -Infinity);
+    memory.fill(yPtr + j * stride, 0, D * 4);
+  }
+  if (queries !== 4) return;
+  const tilePtr = scratch + TILE;
+  for (let tile = tilePtr, end = tilePtr + D * 16; tile < end; tile += 16) {
     store<f32>(tile, load<f32>(qPtr));
     store<f32>(tile, load<f32>(qPtr + stride), 4);
     store<f32>(tile, load<f32>(qPtr + stride * 2), 8);
@@ -126,10 +142,10 @@ function score(
   const s = block << 6;
   const lastSeen = seen + <i32>queries - 1;
   const rowBytes = <usize>((lastSeen + 63) >> 6) * 256;
-  const row = scratch + 16 + D * 16 + <usize>block * 256;
+  const row = scratch + TILE + D * 16 + <usize>block * 256;
   const positions = <usize>min(lastSeen - s, 64);
   if (queries === 4) {
-    scoreFourF32(row, rowBytes, scratch + 16, keysPtr, D, positions, scale);
+    scoreFourF32(row, rowBytes, scratch + TILE, keysPtr, D, positions, scale);
   } else {
     scoreOneF32(row, qPtr, keysPtr, D, positions, scale);
   }
@@ -142,37 +158,7 @@ function score(
   }
 }
 
-/** Exponentials in the rows of scratch, their sums in the place of the maxima, y cleared, and the
- *  first block that each query reads in the place of the tile.
- *  @param probsPtr of the first query `[S]` (overwritten), or 0
- *  @returns the first block that any query reads */
-function normalize(
-  scratch: usize,
-  yPtr: usize,
-  H: usize,
-  D: usize,
-  seen: i32,
-  queries: usize,
-  probsPtr: usize,
-  S: usize,
-): i32 {
-  const blocks = (seen + <i32>queries + 62) >> 6;
-  const rowBytes = <usize>blocks * 256;
-  let start = blocks;
-  for (let j: usize = 0; j < queries; j++) {
-    const x = scratch + 16 + D * 16 + j * rowBytes;
-    const sum = <f32>expRow(x, x, <usize>blocks * 64, load<f32>(scratch + j * 4));
-    if (probsPtr !== 0) observeProbs(probsPtr + j * S * 4, x, seen + <i32>j, <i32>S, sum);
-    store<f32>(scratch + j * 4, sum);
-    memory.fill(yPtr + j * H * D * 4, 0, D * 4);
-    const first = firstBlock(x, blocks);
-    store<i32>(scratch + 16 + j * 4, first);
-    start = min(start, first);
-  }
-  return start;
-}
-
-/** Adds the weighted values of one block and head to y. */
+/** Exponentials of one block and head, and its values, weighted by them, added to y. */
 function weigh(
   scratch: usize,
   yPtr: usize,
@@ -183,14 +169,15 @@ function weigh(
   seen: i32,
   queries: usize,
 ): void {
-  const blocks = (seen + <i32>queries + 62) >> 6;
-  const rowBytes = <usize>blocks * 256;
-  const row = scratch + 16 + D * 16 + <usize>block * 256;
-  const n0 = lengthOf(scratch, 0, block, seen);
+  const rowBytes = <usize>((seen + <i32>queries + 62) >> 6) * 256;
+  const row = scratch + TILE + D * 16 + <usize>block * 256;
+  const visible = seen - (block << 6);
+  const n0 = exponentials(scratch, 0, row, visible);
   if (queries === 4) {
-    const n1 = lengthOf(scratch, 1, block, seen + 1);
-    const n2 = lengthOf(scratch, 2, block, seen + 2);
-    const n3 = lengthOf(scratch, 3, block, seen + 3);
+    const n1 = exponentials(scratch, 1, row + rowBytes, visible + 1);
+    const n2 = exponentials(scratch, 2, row + rowBytes * 2, visible + 2);
+    const n3 = exponentials(scratch, 3, row + rowBytes * 3, visible + 3);
+    if (max(max(n0, n1), max(n2, n3)) === 0) return;
     const n = min(min(n0, n1), min(n2, n3));
     weighFourF32(yPtr, H * D * 4, row, rowBytes, valuesPtr, D, n, n0, n1, n2, n3);
   } else if (n0 > 0) {
@@ -198,15 +185,34 @@ function weigh(
   }
 }
 
-/** How many positions of a block query j sums: none before its first block. */
-function lengthOf(scratch: usize, j: usize, block: i32, visible: i32): usize {
-  if (block < load<i32>(scratch + 16 + j * 4)) return 0;
-  return <usize>max(0, min(visible - (block << 6), 64));
+/** Exponentials of one block and query, and their sum.
+ *  @returns how many positions of the block are to be summed */
+function exponentials(scratch: usize, j: usize, row: usize, visible: i32): usize {
+  if (visible <= 0) return 0;
+  const sums = scratch + MAXIMA_BYTES + j * 32;
+  const isSomething = expBlock(row, load<f32>(scratch + j * 4), sums);
+  return isSomething ? <usize>min(visible, 64) : 0;
 }
 
-function divide(scratch: usize, yPtr: usize, H: usize, D: usize, queries: usize): void {
+/** Divides y by the sums, and shows the probabilities.
+ *  @param probsPtr of the first query `[S]` (overwritten), or 0 */
+function finish(
+  scratch: usize,
+  yPtr: usize,
+  H: usize,
+  D: usize,
+  seen: i32,
+  queries: usize,
+  probsPtr: usize,
+  S: usize,
+): void {
+  const rowBytes = <usize>((seen + <i32>queries + 62) >> 6) * 256;
   for (let j: usize = 0; j < queries; j++) {
+    const sum = sumOfLanes(scratch + MAXIMA_BYTES + j * 32);
     const y = yPtr + j * H * D * 4;
-    divideRow(y, y, D, load<f32>(scratch + j * 4));
+    divideRow(y, y, D, sum);
+    if (probsPtr === 0) continue;
+    const x = scratch + TILE + D * 16 + j * rowBytes;
+    observeProbs(probsPtr + j * S * 4, x, seen + <i32>j, <i32>S, sum);
   }
 }

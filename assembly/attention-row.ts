@@ -43,6 +43,12 @@ export function biasBlock(xPtr: usize, s: i32, visible: i32, slope: f32): f32 {
   return maxLanes(max);
 }
 
+/** Makes a block of 64 positions one that is not seen. */
+export function hideBlock(xPtr: usize): void {
+  const nothing = f32x4.splat(-Infinity);
+  for (const end = xPtr + 256; xPtr < end; xPtr += 16) v128.store(xPtr, nothing);
+}
+
 /** The published scores of the 64 positions from `s` on: x[s] + slope · s. Behind the last one that
  *  the query sees, all others get the smallest float32.
  *  @param scoresPtr of one query `[S]` (overwritten in those positions)
@@ -75,15 +81,4 @@ export function observeProbs(
     const i = <usize>s << 2;
     store<f32>(probsPtr + i, s < visible ? load<f32>(xPtr + i) / sum : 0);
   }
-}
-
-/** The first block of 64 exponentials that are not all 0, or `blocks`. */
-export function firstBlock(xPtr: usize, blocks: i32): i32 {
-  for (let block: i32 = 0; block < blocks; block++) {
-    let bits = v128.load(xPtr);
-    for (let i: usize = 16; i < 256; i += 16) bits = v128.or(bits, v128.load(xPtr + i));
-    if (v128.any_true(bits)) return block;
-    xPtr += 256;
-  }
-  return blocks;
 }

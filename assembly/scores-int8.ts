@@ -1,9 +1,9 @@
 /** Scores of int8 keys: x[s] = float32(Σᵢ q[i] · k[s, i]) · (factor · scale[s]) for the positions
  *  of one block; the sum is an integer, exact for D < 2¹⁷.
  *
- *      keys of one head   | 4 groups of [B/4][16 positions][4 channels] |     B: D rounded up to 4
+ *      keys of one head   | 4 groups of: [B/4][16 positions][4 channels], 16 float32 scales |
  *
- *  One 16-byte load holds four channels of four positions, which are the lanes of the sums. Memory
+ *  B is D rounded up to a multiple of 4. One 16-byte load holds four channels of four positions, which are the lanes of the sums. Memory
  *  is read in the order in which it lies.
  *
  *  - Relaxed build: the dot product of four bytes takes its second operand from 0…127, so the query
@@ -16,10 +16,23 @@
  *      relaxed    | max(q, 0) of each: 4 bytes | max(−q, 0) of each: 4 bytes | next four channels |
  *      baseline   | q of each: 4 × 16 bits | next four channels | */
 
-import { quantizeLanes } from './int8-row';
+import { greatestLane, quantizeLanes } from './int8-row';
+
+/** The greatest key scale of a block; NaN when there is one. */
+export function greatestScale(keysPtr: usize, B: usize): f32 {
+  let greatest = i32x4.splat(0);
+  for (let group = 0; group < 4; group++) {
+    keysPtr += B * 16;
+    for (const end = keysPtr + 64; keysPtr < end; keysPtr += 16) {
+      greatest = i32x4.max_s(greatest, f32x4.abs(v128.load(keysPtr)));
+    }
+  }
+  return greatestLane(greatest);
+}
 
 /** Quantizes one query into its places of a tile.
- *  @param tilePtr (overwritten) @param index of the query among `queries` @param xPtr `[D]` */
+ *  @param tilePtr (overwritten) @param index of the query among `queries` @param xPtr `[D]`
+ *  @returns the sum of the magnitudes */
 export function writeQuery(
   tilePtr: usize,
   index: usize,
@@ -27,9 +40,12 @@ export function writeQuery(
   xPtr: usize,
   D: usize,
   inverse: f32,
-): void {
+): i32 {
+  let magnitudes = i32x4.splat(0);
   for (let i: usize = 0; i < D; i += 4) {
     const q = quantizeLanes(xPtr + i * 4, D - i, inverse);
+    const pairs = i16x8.extadd_pairwise_i8x16_s(i8x16.abs(q));
+    magnitudes = i32x4.add(magnitudes, i32x4.extadd_pairwise_i16x8_s(pairs));
     const tile = tilePtr + i * 2 * queries;
     if (ASC_FEATURE_RELAXED_SIMD) {
       const zero = i8x16.splat(0);
@@ -40,15 +56,15 @@ export function writeQuery(
       v128.store_lane<u64>(tile + index * 8, i16x8.extend_low_i8x16_s(q), 0);
     }
   }
+  return i32x4.extract_lane(magnitudes, 0);
 }
 
 /** One query; scores are written in groups of 16 positions.
- *  @param xPtr `[64]` (overwritten) @param keysPtr `[4][B/4][16][4]` @param scalesPtr `[64]` */
+ *  @param xPtr `[64]` (overwritten) @param keysPtr `[4]` groups */
 export function scoreOneInt8(
   xPtr: usize,
   tilePtr: usize,
   keysPtr: usize,
-  scalesPtr: usize,
   B: usize,
   positions: usize,
   factor: f32,
@@ -94,12 +110,12 @@ export function scoreOneInt8(
         d1 = i32x4.add(d1, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(d), q));
       }
     }
-    storeScores(xPtr, scalesPtr, factors, a0, a1);
-    storeScores(xPtr + 16, scalesPtr + 16, factors, b0, b1);
-    storeScores(xPtr + 32, scalesPtr + 32, factors, c0, c1);
-    storeScores(xPtr + 48, scalesPtr + 48, factors, d0, d1);
+    storeScores(xPtr, keysPtr, factors, a0, a1);
+    storeScores(xPtr + 16, keysPtr + 16, factors, b0, b1);
+    storeScores(xPtr + 32, keysPtr + 32, factors, c0, c1);
+    storeScores(xPtr + 48, keysPtr + 48, factors, d0, d1);
     xPtr += 64;
-    scalesPtr += 64;
+    keysPtr += 64;
   }
 }
 
@@ -110,7 +126,6 @@ export function scoreTwoInt8(
   xStride: usize,
   tilePtr: usize,
   keysPtr: usize,
-  scalesPtr: usize,
   B: usize,
   positions: usize,
   factor0: f32,
@@ -165,14 +180,13 @@ export function scoreTwoInt8(
         d1 = i32x4.add(d1, i32x4.dot_i16x8_s(y1, q1));
       }
     }
-    storeScores(xPtr, scalesPtr, factors0, a0, a1);
-    storeScores(xPtr + 16, scalesPtr + 16, factors0, b0, b1);
-    storeScores(xPtr + xStride, scalesPtr, factors1, c0, c1);
-    storeScores(xPtr + xStride + 16, scalesPtr + 16, factors1, d0, d1);
+    storeScores(xPtr, key, factors0, a0, a1);
+    storeScores(xPtr + 16, key + 16, factors0, b0, b1);
+    storeScores(xPtr + xStride, key, factors1, c0, c1);
+    storeScores(xPtr + xStride + 16, key + 16, factors1, d0, d1);
     xPtr += 32;
-    scalesPtr += 32;
     // The other half of the lines, then the next group.
-    if (half > 0) keysPtr += B * 16;
+    if (half > 0) keysPtr += B * 16 + 64;
     half ^= 32;
   }
 }

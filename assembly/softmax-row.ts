@@ -55,6 +55,31 @@ export function expRow(yPtr: usize, xPtr: usize, count: usize, max: f32): f64 {
   return lowSum + (f64x2.extract_lane(high, 0) + f64x2.extract_lane(high, 1));
 }
 
+/** The same in place over 64 elements of a longer row, whose sum is gathered in memory.
+ *  @param sumsPtr float64 `[4]`, one for each lane (added to) @returns whether any is not 0 */
+export function expBlock(xPtr: usize, max: f32, sumsPtr: usize): bool {
+  const maxima = f32x4.splat(max);
+  let low = v128.load(sumsPtr);
+  let high = v128.load(sumsPtr, 16);
+  let bits = i32x4.splat(0);
+  for (const end = xPtr + 256; xPtr < end; xPtr += 16) {
+    const y = expLanes(f32x4.sub(v128.load(xPtr), maxima));
+    v128.store(xPtr, y);
+    bits = v128.or(bits, y);
+    low = f64x2.add(low, f64x2.promote_low_f32x4(y));
+    high = f64x2.add(high, f64x2.promote_low_f32x4(upperHalf(y)));
+  }
+  v128.store(sumsPtr, low);
+  v128.store(sumsPtr, high, 16);
+  return v128.any_true(bits);
+}
+
+/** The four sums of `expBlock` as one. */
+export function sumOfLanes(sumsPtr: usize): f32 {
+  const low = load<f64>(sumsPtr) + load<f64>(sumsPtr, 8);
+  return <f32>(low + (load<f64>(sumsPtr, 16) + load<f64>(sumsPtr, 24)));
+}
+
 /** y[i] = x[i] / divisor; y may be x. */
 export function divideRow(yPtr: usize, xPtr: usize, count: usize, divisor: f32): void {
   const divisors = f32x4.splat(divisor);

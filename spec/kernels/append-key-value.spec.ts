@@ -11,8 +11,10 @@ import {
 import {
   keyIndexF32,
   keyIndexInt8,
+  keyScaleIndex,
   valueIndexF32,
   valueIndexInt8,
+  valueScaleIndex,
 } from '../../src/kernels/reference/key-value-layout.ts';
 import { cacheBlockBytes } from '../../src/kernels/wasm/layout.ts';
 import { kernelMemories } from '../support/kernel-memory.ts';
@@ -82,7 +84,15 @@ spec('law: every element of a block has one place, and together they fill it', (
     assert.is(places.size, 2 * H * 64 * D);
     assert.is(bytes.size, 2 * H * 64 * D);
     assert.is(Math.max(...places), cacheBlockBytes('f32', H, D) / 4 - 1);
-    assert.ok(Math.max(...bytes) < cacheBlockBytes('int8', H, D) - 2 * 4 * H * 64);
+    for (let slot = 0; slot < 64; slot++) {
+      for (let h = 0; h < H; h++) {
+        for (const at of [keyScaleIndex(D, h, slot), valueScaleIndex(H, D, h, slot)]) {
+          for (let byte = at; byte < at + 4; byte++) bytes.add(byte);
+        }
+      }
+    }
+    assert.is(bytes.size, 2 * H * 64 * (D + 4));
+    assert.ok(Math.max(...bytes) < cacheBlockBytes('int8', H, D));
   }
 });
 

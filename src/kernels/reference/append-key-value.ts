@@ -12,10 +12,11 @@ import { BLOCK_POSITIONS } from '../kernels.ts';
 import {
   keyIndexF32,
   keyIndexInt8,
+  keyScaleIndex,
   paddedHeadDim,
-  scalesOffsetInt8,
   valueIndexF32,
   valueIndexInt8,
+  valueScaleIndex,
 } from './key-value-layout.ts';
 
 const LEAST = 2 ** -100;
@@ -61,8 +62,7 @@ export function appendKeyValueInt8(
   for (let t = rowStart; t < rowEnd; t++) {
     const block = table[Math.floor((position + t) / BLOCK_POSITIONS)];
     const slot = (position + t) % BLOCK_POSITIONS;
-    const offset = block.byteOffset + scalesOffsetInt8(H, D);
-    const scales = new Float32Array(block.buffer, offset, 2 * H * BLOCK_POSITIONS);
+    const view = new DataView(block.buffer, block.byteOffset);
     for (let h = 0; h < H; h++) {
       const row = (t * H + h) * D;
       const keys = quantizeRow(key.subarray(row, row + D));
@@ -71,8 +71,8 @@ export function appendKeyValueInt8(
         block[keyIndexInt8(D, h, slot, i)] = keys.q[i] ?? 0;
         block[valueIndexInt8(H, D, h, slot, i)] = values.q[i] ?? 0;
       }
-      scales[h * BLOCK_POSITIONS + slot] = keys.scale;
-      scales[(H + h) * BLOCK_POSITIONS + slot] = values.scale;
+      view.setFloat32(keyScaleIndex(D, h, slot), keys.scale, true);
+      view.setFloat32(valueScaleIndex(H, D, h, slot), values.scale, true);
     }
   }
 }

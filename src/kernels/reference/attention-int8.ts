@@ -12,7 +12,12 @@
 import { exp32 } from '../../math/index.ts';
 import { BLOCK_POSITIONS, MASKED_SCORE } from '../kernels.ts';
 import { quantizeRow } from './append-key-value.ts';
-import { keyIndexInt8, scalesOffsetInt8, valueIndexInt8 } from './key-value-layout.ts';
+import {
+  keyIndexInt8,
+  keyScaleIndex,
+  valueIndexInt8,
+  valueScaleIndex,
+} from './key-value-layout.ts';
 
 const fround = Math.fround;
 
@@ -46,7 +51,7 @@ export function attentionInt8(
     for (let t = 0; t < count; t++) {
       const visible = position + t + 1;
       const row = (t * H + h) * D;
-      const dots = scaledDots(q.subarray(row, row + D), table, H, D, h, visible, scale);
+      const dots = scaledDots(q.subarray(row, row + D), table, D, h, visible, scale);
       const x = dots.map((dot, s) => dot + fround(slope * (s - (visible - 1))));
       const { weights, sum } = exponentials(x);
       weighValues(y.subarray(row, row + D), weights, table, H, D, h);
@@ -65,7 +70,6 @@ export function attentionInt8(
 function scaledDots(
   query: Float32Array,
   table: readonly Int8Array[],
-  H: number,
   D: number,
   h: number,
   visible: number,
@@ -78,7 +82,7 @@ function scaledDots(
     const slot = s % BLOCK_POSITIONS;
     let dot = 0;
     for (let i = 0; i < D; i++) dot += q[i] * block[keyIndexInt8(D, h, slot, i)];
-    return fround(dot) * fround(factor * scalesOf(block, H, D)[h * BLOCK_POSITIONS + slot]);
+    return fround(dot) * fround(factor * floatAt(block, keyScaleIndex(D, h, slot)));
   });
 }
 
@@ -103,10 +107,11 @@ function weighValues(
   y.fill(0);
   for (let start = 0; start < weights.length; start += BLOCK_POSITIONS) {
     const block = table[start / BLOCK_POSITIONS];
-    const scales = scalesOf(block, H, D).subarray((H + h) * BLOCK_POSITIONS);
     const scaled = weights
       .subarray(start, start + BLOCK_POSITIONS)
-      .map((weight, slot) => (weight === 0 ? 0 : weight * scales[slot]));
+      .map((weight, slot) =>
+        weight === 0 ? 0 : weight * floatAt(block, valueScaleIndex(H, D, h, slot)),
+      );
     const greatest = scaled.reduce((max, value) => Math.max(max, value), 0);
     if (greatest < LEAST_WEIGHT) continue;
     const inverse = fround(GREATEST_WEIGHT / greatest);
@@ -128,8 +133,7 @@ function roundHalfEven(x: number): number {
   return x - floor === 0.5 ? floor + (floor % 2) : Math.round(x);
 }
 
-/** Key scales `[H][64]`, then value scales `[H][64]`. */
-function scalesOf(block: Int8Array, H: number, D: number): Float32Array {
-  const offset = block.byteOffset + scalesOffsetInt8(H, D);
-  return new Float32Array(block.buffer, offset, 2 * H * BLOCK_POSITIONS);
+/** The float32 at a byte of a block. */
+function floatAt(block: Int8Array, index: number): number {
+  return new DataView(block.buffer, block.byteOffset).getFloat32(index, true);
 }

@@ -6,8 +6,8 @@
  *
  *  The ALiBi bias is slope · key index, as published: softmax makes it equal to the distance form
  *  of the paper ("Train Short, Test Long", Press et al. 2021), raw scores it does not. Rotary
- *  models have no bias. Everything runs in float64 and rounds once, at the store: the bias of a far key,
- *  exact there, is too large for the last bits of a float32 (2⁻¹³ at position 4095), and its
+ *  models have no bias. Everything runs in float64 and rounds once, at the store: the bias of a far
+ *  key, exact there, is too large for the last bits of a float32 (2⁻¹³ at position 4095), and its
  *  rounding would reach the probabilities.
  *  Channels and positions are summed in ascending order, one query at a time, so the other queries
  *  of a pass cannot change a bit. */

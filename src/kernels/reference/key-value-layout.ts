@@ -2,9 +2,8 @@
  *
  *      float32   | keys [H][4 groups][D][16 positions] |
  *                | values [H][D/32 groups][64 positions][32 channels] |
- *      int8      | keys [H][4 groups][B/4][16 positions][4 channels] |
- *                | values [H][B/16 groups][16 quads][16 channels][4 positions] |
- *                | key scales [H][64] float32 | value scales [H][64] float32 |
+ *      int8      | H × 4 groups of: keys [B/4][16 positions][4 channels], 16 float32 scales |
+ *                | H × of: 64 float32 scales, values [B/16 groups][16 quads][16 channels][4] |
  *
  *  B is D rounded up to a multiple of 4; the last group of channels is as wide as what is left. A
  *  block starts at a multiple of 4 bytes. Slots are positions within a block. */
@@ -31,20 +30,27 @@ export function valueIndexF32(H: number, D: number, h: number, slot: number, i: 
 
 /** The byte of a block that holds channel i of a key. */
 export function keyIndexInt8(D: number, h: number, slot: number, i: number): number {
-  const row = (h * 4 + Math.floor(slot / 16)) * (paddedHeadDim(D) / 4) + Math.floor(i / 4);
-  return row * 64 + (slot % 16) * 4 + (i % 4);
+  return keyGroup(D, h, slot) + Math.floor(i / 4) * 64 + (slot % 16) * 4 + (i % 4);
+}
+
+/** The byte of a block at which the scale of a key lies. */
+export function keyScaleIndex(D: number, h: number, slot: number): number {
+  return keyGroup(D, h, slot) + 16 * paddedHeadDim(D) + (slot % 16) * 4;
+}
+
+function keyGroup(D: number, h: number, slot: number): number {
+  return (h * 4 + Math.floor(slot / 16)) * 16 * (paddedHeadDim(D) + 4);
 }
 
 /** The byte of a block that holds channel i of a value. */
 export function valueIndexInt8(H: number, D: number, h: number, slot: number, i: number): number {
-  const B = paddedHeadDim(D);
   const start = i - (i % 16);
-  const width = Math.min(16, B - start);
+  const width = Math.min(16, paddedHeadDim(D) - start);
   const quad = (Math.floor(slot / 4) * width + (i - start)) * 4 + (slot % 4);
-  return (H + h) * BLOCK_POSITIONS * B + start * BLOCK_POSITIONS + quad;
+  return valueScaleIndex(H, D, h, BLOCK_POSITIONS) + start * BLOCK_POSITIONS + quad;
 }
 
-/** The byte at which the key scales `[H][64]` begin; the value scales follow them. */
-export function scalesOffsetInt8(H: number, D: number): number {
-  return 2 * H * BLOCK_POSITIONS * paddedHeadDim(D);
+/** The byte of a block at which the scale of a value lies. */
+export function valueScaleIndex(H: number, D: number, h: number, slot: number): number {
+  return (H + h) * BLOCK_POSITIONS * (paddedHeadDim(D) + 4) + slot * 4;
 }
