@@ -21,6 +21,8 @@ const WORDS = memory.data<u32>(
     0x7c007c00, 0x7c007c00, 0x7c007c00, 0x7c007c00,
     // 112: the exponent of infinity in the upper half of a float32
     0x7f807f80, 0x7f807f80, 0x7f807f80, 0x7f807f80,
+    // 128: the upper half of every 32-bit lane
+    0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000,
   ],
   16,
 );
@@ -65,4 +67,10 @@ export function float16Exponent(): v128 {
 @inline
 export function upperExponent(): v128 {
   return v128.load(WORDS, 112);
+}
+
+/** The upper half of every 32-bit lane. */
+@inline
+export function upperHalfMask(): v128 {
+  return v128.load(WORDS, 128);
 }

@@ -3,8 +3,13 @@
  *  The memory is imported: who instantiates the module owns it, lays it out and may share it. The
  *  module itself uses the bytes below `heapBase` and nothing else; no kernel allocates. */
 
+import { ACTIVATION_BYTES } from './dot';
+
 /** The first byte that belongs to the owner of the memory. */
 export const heapBase: usize = __heap_base;
+
+/** Bytes of a quantized activation: `quantizeActivations` writes them as the products read them. */
+export const activationBytes: i32 = <i32>ACTIVATION_BYTES;
 
 export { widenBf16, widenBf16Range, widenF16, widenF16Range } from './widen';
 export { appendKeyValueF32, appendKeyValueInt8 } from './append-key-value';

@@ -8,11 +8,18 @@
  *
  *      wPtr  | i = 0: r0 r1 r2 … r7 | i = 1: r0 … r7 | …       32 bytes an i, or 16
  *
- *  Lanes are rows, in two vectors (rows 0…3 and 4…7); x[t, i] is broadcast to all lanes. Tiles are
- *  8 rows × 4 tokens, then 8 × 1 for the remaining tokens; every length works alike. Missing rows
- *  of the last block are computed and not stored. */
+ *  Lanes are rows, in two vectors: rows 0…3 and 4…7, in bfloat16 the even and the odd ones, until
+ *  they are stored. x[t, i] is broadcast to all lanes. Tiles are 8 rows × 4 tokens, then 8 × 1 for
+ *  the remaining tokens; every length works alike. Missing rows of the last block are computed and
+ *  not stored. */
 
-import { float16Exponent, float16Mask, float16Power, upperExponent } from './constants';
+import {
+  float16Exponent,
+  float16Mask,
+  float16Power,
+  upperExponent,
+  upperHalfMask,
+} from './constants';
 import { joinHigh, joinLow, specialHalves, upperHalves } from './scale-lanes';
 import { ROWS, storeRows } from './row-blocks';
 
@@ -99,7 +106,13 @@ function blocks<S>(
   }
 }
 
-/** What `lowRows` and `highRows` work on: the upper halves of eight float16, else nothing. */
+/** The constant that a bfloat16 or a float16 weight is taken apart with. */
+@inline
+function maskOf<S>(): v128 {
+  return isSigned<S>() ? float16Mask() : upperHalfMask();
+}
+
+/** What `firstRows` and `secondRows` work with: the upper halves of eight float16, else the mask. */
 @inline
 function prepare<S>(wPtr: usize, mask: v128, exponent: v128, infinity: v128): v128 {
   if (isFloat<S>() || !isSigned<S>()) return mask;
@@ -107,26 +120,35 @@ function prepare<S>(wPtr: usize, mask: v128, exponent: v128, infinity: v128): v1
   return v128.or(upperHalves(x, mask), specialHalves(x, exponent, infinity));
 }
 
-/** Rows 0…3 of element i. */
+/** Element i of rows 0…3; in bfloat16 of rows 0, 2, 4, 6, times 2¹⁶ as an integer. */
 @inline
-function lowRows<S>(wPtr: usize, prepared: v128, power: v128): v128 {
+function firstRows<S>(wPtr: usize, prepared: v128, power: v128): v128 {
   if (isFloat<S>()) return v128.load(wPtr);
   const x = v128.load(wPtr);
-  if (isSigned<S>()) return joinLow(x, prepared, power);
-  return v128.shuffle<i16>(i32x4.splat(0), x, 0, 8, 1, 9, 2, 10, 3, 11); // x · 2¹⁶
+  return isSigned<S>() ? joinLow(x, prepared, power) : i32x4.shl(x, 16);
 }
 
-/** Rows 4…7 of element i. */
+/** Element i of rows 4…7; in bfloat16 of rows 1, 3, 5, 7. */
 @inline
-function highRows<S>(wPtr: usize, prepared: v128, power: v128): v128 {
+function secondRows<S>(wPtr: usize, prepared: v128, power: v128): v128 {
   if (isFloat<S>()) return v128.load(wPtr, 16);
   const x = v128.load(wPtr);
-  if (isSigned<S>()) return joinHigh(x, prepared, power);
-  return v128.shuffle<i16>(i32x4.splat(0), x, 4, 12, 5, 13, 6, 14, 7, 15); // x · 2¹⁶
+  return isSigned<S>() ? joinHigh(x, prepared, power) : v128.and(x, prepared);
+}
+
+/** Stores the sums of `firstRows` and `secondRows` in the order of the rows. */
+@inline
+function storeSums<S>(yPtr: usize, first: v128, second: v128, rows: usize): void {
+  if (isFloat<S>() || isSigned<S>()) {
+    storeRows(yPtr, first, second, rows);
+  } else {
+    const low = v128.shuffle<i32>(first, second, 0, 4, 1, 5);
+    storeRows(yPtr, low, v128.shuffle<i32>(first, second, 2, 6, 3, 7), rows);
+  }
 }
 
 function oneToken<S>(yPtr: usize, xPtr: usize, wPtr: usize, inFeatures: usize, rows: usize): void {
-  const mask = float16Mask();
+  const mask = maskOf<S>();
   const power = float16Power();
   const exponent = float16Exponent();
   const infinity = upperExponent();
@@ -136,12 +158,12 @@ function oneToken<S>(yPtr: usize, xPtr: usize, wPtr: usize, inFeatures: usize, r
   while (xPtr < end) {
     const x = v128.load32_splat(xPtr);
     const halves = prepare<S>(wPtr, mask, exponent, infinity);
-    low = f32x4.add(low, f32x4.mul(x, lowRows<S>(wPtr, halves, power)));
-    high = f32x4.add(high, f32x4.mul(x, highRows<S>(wPtr, halves, power)));
+    low = f32x4.add(low, f32x4.mul(x, firstRows<S>(wPtr, halves, power)));
+    high = f32x4.add(high, f32x4.mul(x, secondRows<S>(wPtr, halves, power)));
     xPtr += 4;
     wPtr += ROWS * sizeof<S>();
   }
-  storeRows(yPtr, low, high, rows);
+  storeSums<S>(yPtr, low, high, rows);
 }
 
 function fourTokens<S>(
@@ -152,7 +174,7 @@ function fourTokens<S>(
   inFeatures: usize,
   rows: usize,
 ): void {
-  const mask = float16Mask();
+  const mask = maskOf<S>();
   const power = float16Power();
   const exponent = float16Exponent();
   const infinity = upperExponent();
@@ -165,8 +187,8 @@ function fourTokens<S>(
   const end = xPtr + stride;
   while (xPtr < end) {
     const halves = prepare<S>(wPtr, mask, exponent, infinity);
-    const low = lowRows<S>(wPtr, halves, power);
-    const high = highRows<S>(wPtr, halves, power);
+    const low = firstRows<S>(wPtr, halves, power);
+    const high = secondRows<S>(wPtr, halves, power);
     let x = v128.load32_splat(xPtr);
     y0 = f32x4.add(y0, f32x4.mul(x, low));
     z0 = f32x4.add(z0, f32x4.mul(x, high));
@@ -185,8 +207,8 @@ function fourTokens<S>(
     x3 += 4;
     wPtr += ROWS * sizeof<S>();
   }
-  storeRows(yPtr, y0, z0, rows);
-  storeRows(yPtr + yStride, y1, z1, rows);
-  storeRows(yPtr + yStride * 2, y2, z2, rows);
-  storeRows(yPtr + yStride * 3, y3, z3, rows);
+  storeSums<S>(yPtr, y0, z0, rows);
+  storeSums<S>(yPtr + yStride, y1, z1, rows);
+  storeSums<S>(yPtr + yStride * 2, y2, z2, rows);
+  storeSums<S>(yPtr + yStride * 3, y3, z3, rows);
 }

@@ -21,15 +21,26 @@
  *  all integer kernels are called alike. Error: none, the mirror gives the same bits. */
 
 import { float16Mask, float16Power } from './constants';
-import { even, firstPart, joinParts, odd, partialDotAdd, secondPart } from './dot';
+import {
+  ACTIVATION_BYTES,
+  ACTIVATION_GROUP,
+  even,
+  evenActivations,
+  firstPart,
+  joinParts,
+  odd,
+  partialDotAdd,
+  secondPart,
+} from './dot';
 import { highFloats, lowFloats } from './scale-lanes';
 import { ROWS, storeRows } from './row-blocks';
 
 /** Bytes of eight rows of a group without its scales. */
 const GROUP: usize = 256;
 
-/** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param qPtr int8 `[T, 32G]`
- *  @param scalesPtr float32 `[T, G]` @param sumsPtr Σ q, int32 `[T, G]` @param wPtr row block 0 */
+/** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param qPtr `[T, 32G]` as in
+ *  dot.ts @param scalesPtr float32 `[T, G]` @param sumsPtr Σ q, int32 `[T, G]`
+ *  @param wPtr row block 0 */
 export function matmulInt8(
   yPtr: usize,
   qPtr: usize,
@@ -94,7 +105,7 @@ function tokens<S>(
   for (; T >= 2; T -= 2) {
     twoTokens<S>(yPtr, yStride, qPtr, scalesPtr, wPtr, G, rows);
     yPtr += yStride * 2;
-    qPtr += G * 64;
+    qPtr += G * ACTIVATION_GROUP * 2;
     scalesPtr += G * 8;
   }
   if (T > 0) oneToken<S>(yPtr, qPtr, scalesPtr, wPtr, G, rows);
@@ -129,9 +140,9 @@ function oneToken<S>(
     let high = low, highSecond = low;
     const groupEnd = w + GROUP;
     do {
-      const q = v128.load32_splat(qPtr);
+      const q = evenActivations(qPtr);
       const first = firstPart(q);
-      const second = secondPart(q, first);
+      const second = secondPart(qPtr, q, first);
       let weight = v128.load(w);
       low = partialDotAdd(even(weight), first, low);
       lowSecond = partialDotAdd(odd(weight), second, lowSecond);
@@ -139,7 +150,7 @@ function oneToken<S>(
       high = partialDotAdd(even(weight), first, high);
       highSecond = partialDotAdd(odd(weight), second, highSecond);
       w += 32;
-      qPtr += 4;
+      qPtr += 4 * ACTIVATION_BYTES;
     } while (w < groupEnd);
 
     low = joinParts(low, lowSecond);
@@ -171,7 +182,7 @@ function twoTokens<S>(
   const scaleMask = float16Mask();
   const scalePower = float16Power();
   const next = G * 4;
-  let q1 = qPtr + G * 32;
+  let q1 = qPtr + G * ACTIVATION_GROUP;
   let y0 = f32x4.splat(0), y1 = y0; // rows 0…3 of the two tokens
   let z0 = y0, z1 = y0; // rows 4…7
   let w = wPtr + (isFloat<S>() ? 32 : 0);
@@ -193,23 +204,23 @@ function twoTokens<S>(
     do {
       const weight = v128.load(w);
       const other = v128.load(w, 16);
-      let q = v128.load32_splat(qPtr);
+      let q = evenActivations(qPtr);
       let first = firstPart(q);
-      let second = secondPart(q, first);
+      let second = secondPart(qPtr, q, first);
       a0 = partialDotAdd(even(weight), first, a0);
       c0 = partialDotAdd(odd(weight), second, c0);
       b0 = partialDotAdd(even(other), first, b0);
       d0 = partialDotAdd(odd(other), second, d0);
-      q = v128.load32_splat(q1);
+      q = evenActivations(q1);
       first = firstPart(q);
-      second = secondPart(q, first);
+      second = secondPart(q1, q, first);
       a1 = partialDotAdd(even(weight), first, a1);
       c1 = partialDotAdd(odd(weight), second, c1);
       b1 = partialDotAdd(even(other), first, b1);
       d1 = partialDotAdd(odd(other), second, d1);
       w += 32;
-      qPtr += 4;
-      q1 += 4;
+      qPtr += 4 * ACTIVATION_BYTES;
+      q1 += 4 * ACTIVATION_BYTES;
     } while (w < groupEnd);
 
     let xScale = v128.load32_splat(scalesPtr);

@@ -5,14 +5,18 @@
  *  0. NaN makes the scale NaN, infinity makes it infinite, and all q 0: products of the two are NaN
  *  either way, and so NaN is not hidden. Σ q is stored for the int4 kernel.
  *
- *      xPtr  | 32 float32 | 32 float32 | … |             one row per token
- *      qPtr  | 32 int8 | 32 int8 | … |                   scales, sums: one each per group
+ *      xPtr  | 32 float32 | 32 float32 | … |      one row per token
+ *      qPtr  | 32 q | 32 q | … |                  in the order and width of dot.ts
+ *                                                 scales, sums: one each per group
  *
- *  Lanes are four neighbouring elements. A last group of less than 32 elements goes one by one
- *  through the same instructions, the rest of its q being 0. Error: none, the mirror gives the same
+ *  Lanes are four neighbouring elements. A last group of less than 32 elements is completed with
+ *  zeros. Error: none, the mirror gives the same
  *  bits. */
 
-/** @param qPtr int8 `[T, 32G]` (overwritten) @param scalesPtr float32 `[T, G]` (overwritten)
+import { ACTIVATION_BYTES, ACTIVATION_GROUP, storeActivations } from './dot';
+import { loadSome } from './quads';
+
+/** @param qPtr `[T, 32G]`, see dot.ts (overwritten) @param scalesPtr float32 `[T, G]` (overwritten)
  *  @param sumsPtr int32 `[T, G]` (overwritten) @param xPtr float32 `[T, inFeatures]` */
 export function quantizeActivations(
   qPtr: usize,
@@ -24,7 +28,7 @@ export function quantizeActivations(
   rowEnd: usize,
 ): void {
   const G = (inFeatures + 31) / 32;
-  qPtr += rowStart * G * 32;
+  qPtr += rowStart * G * ACTIVATION_GROUP;
   scalesPtr += rowStart * G * 4;
   sumsPtr += rowStart * G * 4;
   xPtr += rowStart * inFeatures * 4;
@@ -32,14 +36,14 @@ export function quantizeActivations(
     let left = inFeatures;
     for (; left >= 32; left -= 32) {
       store<i32>(sumsPtr, quantizeGroup(qPtr, scalesPtr, xPtr));
-      qPtr += 32;
+      qPtr += ACTIVATION_GROUP;
       scalesPtr += 4;
       sumsPtr += 4;
       xPtr += 128;
     }
     if (left > 0) {
-      store<i32>(sumsPtr, quantizePart(qPtr, scalesPtr, xPtr, left));
-      qPtr += 32;
+      store<i32>(sumsPtr, quantizePart(qPtr, scalesPtr, xPtr, <isize>left));
+      qPtr += ACTIVATION_GROUP;
       scalesPtr += 4;
       sumsPtr += 4;
       xPtr += left * 4;
@@ -86,31 +90,39 @@ function quantizeGroup(qPtr: usize, scalePtr: usize, xPtr: usize): i32 {
     const q2 = quotient(v128.load(xPtr, 32), divisor);
     const q3 = quotient(v128.load(xPtr, 48), divisor);
     sums = i32x4.add(sums, i32x4.add(i32x4.add(q0, q1), i32x4.add(q2, q3)));
-    const low = i16x8.narrow_i32x4_s(q0, q1);
-    const high = i16x8.narrow_i32x4_s(q2, q3);
-    v128.store(qPtr, i8x16.narrow_i16x8_s(low, high));
+    storeActivations(qPtr, q0, q1, q2, q3);
     xPtr += 64;
-    qPtr += 16;
+    qPtr += 16 * ACTIVATION_BYTES;
   }
-  const pair = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1);
-  return pair + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
+  return sumOf(sums);
+}
+
+/** The sum of four lanes. */
+@inline
+function sumOf(x: v128): i32 {
+  const pair = i32x4.extract_lane(x, 0) + i32x4.extract_lane(x, 1);
+  return pair + i32x4.extract_lane(x, 2) + i32x4.extract_lane(x, 3);
 }
 
 /** Quantizes a last group of fewer elements and fills it with zeros. @returns Σ q */
-function quantizePart(qPtr: usize, scalePtr: usize, xPtr: usize, count: usize): i32 {
+function quantizePart(qPtr: usize, scalePtr: usize, xPtr: usize, count: isize): i32 {
   let amax: i32 = 0;
-  for (let i: usize = 0; i < count; i++) {
+  for (let i: isize = 0; i < count; i++) {
     amax = max(amax, load<i32>(xPtr + i * 4) & 0x7fffffff);
   }
   const divisor = storeScale(scalePtr, amax);
 
-  v128.store(qPtr, i32x4.splat(0));
-  v128.store(qPtr, i32x4.splat(0), 16);
-  let sum: i32 = 0;
-  for (let i: usize = 0; i < count; i++) {
-    const q = i32x4.extract_lane(quotient(v128.load32_splat(xPtr + i * 4), divisor), 0);
-    store<i8>(qPtr + i, <i8>q);
-    sum += q;
+  const qEnd = qPtr + ACTIVATION_GROUP;
+  let sums = i32x4.splat(0);
+  for (; qPtr < qEnd; qPtr += 16 * ACTIVATION_BYTES) {
+    const q0 = quotient(loadSome(xPtr, count), divisor);
+    const q1 = quotient(loadSome(xPtr + 16, count - 4), divisor);
+    const q2 = quotient(loadSome(xPtr + 32, count - 8), divisor);
+    const q3 = quotient(loadSome(xPtr + 48, count - 12), divisor);
+    sums = i32x4.add(sums, i32x4.add(i32x4.add(q0, q1), i32x4.add(q2, q3)));
+    storeActivations(qPtr, q0, q1, q2, q3);
+    xPtr += 64;
+    count -= 16;
   }
-  return sum;
+  return sumOf(sums);
 }

@@ -1,12 +1,15 @@
 /** The speed of the kernels, each checked against its mirror first.
  *
  *  Usage: npm run bench. A line per kernel and shape: median and spread (half the distance between
- *  the quartiles) of the time, and GB/s of the bytes read and written. */
+ *  the quartiles) of the time, and GB/s of the bytes read and written. Matrix products: median and
+ *  quartiles of GB/s of the weight for one token, of 10⁹ operations (a product with its sum is two)
+ *  per second for many, and the share of the limits that were measured just before. */
 
 import { Bench } from 'tinybench';
 import * as reference from '../src/kernels/reference/widen.ts';
 import { createWidener, type SixteenBitDtype } from '../src/kernels/wasm/module.ts';
 import { packingTasks } from './support/packing.ts';
+import { printMatmulLines } from './support/matmul-lines.ts';
 
 /** A row block of 8 MiB: 1024 rows of 4096 16-bit numbers. */
 const ROWS = 1024;
@@ -36,6 +39,7 @@ for (const task of bench.tasks) {
   const spread = ((p75 - p25) / 2).toFixed(2);
   console.log(`${task.name}  ${p50.toFixed(2)} ± ${spread} ms  ${speed} GB/s`);
 }
+printMatmulLines((line) => console.log(line));
 
 /** Adds the widener on one dtype, having compared it with the mirror on the very same numbers. */
 function addWidening(dtype: SixteenBitDtype): void {

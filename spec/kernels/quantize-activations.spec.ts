@@ -3,7 +3,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { quantizeActivations } from '../../src/kernels/reference/quantize-activations.ts';
-import { bitsOf, KERNEL_BUILDS, type KernelBuild, Workbench } from '../support/kernel-builds.ts';
+import {
+  bitsOf,
+  KERNEL_BUILDS,
+  type KernelBuild,
+  unpackActivations,
+  Workbench,
+} from '../support/kernel-builds.ts';
 import { randomSource } from '../support/random.ts';
 import { randomIntegers } from '../support/random-integers.ts';
 
@@ -30,7 +36,8 @@ function runKernel(
 ): Quantized {
   const G = Math.ceil(inFeatures / 32);
   const workbench = new Workbench(build);
-  const qPtr = workbench.place(new Int8Array(32 * T * G), shift);
+  const qBytes = 32 * Number(build.kernels.activationBytes.value);
+  const qPtr = workbench.place(new Int8Array(T * G * qBytes), shift);
   const scalesPtr = workbench.place(new Float32Array(T * G), shift);
   const sumsPtr = workbench.place(new Int32Array(T * G), shift);
   const xPtr = atEnd ? workbench.placeLast(x) : workbench.place(x, shift);
@@ -39,12 +46,12 @@ function runKernel(
     workbench.remember();
     build.kernels.quantizeActivations(qPtr, scalesPtr, sumsPtr, xPtr, inFeatures, begin, end);
     const range = (ptr: number, bytes: number) => [ptr + begin * bytes, ptr + end * bytes] as const;
-    const ranges = [range(qPtr, 32 * G), range(scalesPtr, 4 * G), range(sumsPtr, 4 * G)];
+    const ranges = [range(qPtr, G * qBytes), range(scalesPtr, 4 * G), range(sumsPtr, 4 * G)];
     assert.is(workbench.changedOutside(ranges), 0, `rows ${begin} to ${end}`);
     begin = end;
   }
   return {
-    q: workbench.int8(qPtr, 32 * T * G),
+    q: unpackActivations(workbench.int8(qPtr, T * G * qBytes), build),
     scales: workbench.float32(scalesPtr, T * G),
     sums: workbench.int32(sumsPtr, T * G),
   };

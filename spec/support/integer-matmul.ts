@@ -5,7 +5,13 @@ import * as assert from 'uvu/assert';
 import * as int4 from '../../src/kernels/reference/matmul-int4.ts';
 import * as int8 from '../../src/kernels/reference/matmul-int8.ts';
 import type { IntegerMatmul, KernelExports } from '../../src/kernels/wasm/exports.ts';
-import { bitsOf, KERNEL_BUILDS, type KernelBuild, Workbench } from './kernel-builds.ts';
+import {
+  bitsOf,
+  KERNEL_BUILDS,
+  type KernelBuild,
+  packActivations,
+  Workbench,
+} from './kernel-builds.ts';
 import { type CaseWeight, fromHalf, packIntegers } from './packed-weights.ts';
 import { randomSource } from './random.ts';
 import { randomIntegers } from './random-integers.ts';
@@ -107,7 +113,7 @@ export function runKernel(
   const workbench = new Workbench(build);
   const packed = packIntegers(weight, operands, kernel.bits, kernel.perRow);
   const yPtr = workbench.place(new Float32Array(T * out).fill(-7), shift);
-  const qPtr = workbench.place(q, shift);
+  const qPtr = workbench.place(packActivations(q, build), shift);
   const scalesPtr = workbench.place(scales, shift);
   const sumsPtr = workbench.place(sums, shift);
   const wPtr = atEnd ? workbench.placeLast(packed) : workbench.place(packed, shift);

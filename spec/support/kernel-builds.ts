@@ -9,7 +9,14 @@ import { chooseSimd } from '../../src/kernels/wasm/simd.ts';
 const PAGES = 128;
 const POISON = 0x5a;
 
-type TypedArray = Float32Array | Int32Array | Int8Array | Uint8Array | Uint16Array | Uint32Array;
+type TypedArray =
+  | Float32Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array;
 
 export interface KernelBuild {
   readonly name: string;
@@ -98,6 +105,25 @@ export class Workbench {
     const { buffer, byteOffset, byteLength } = values;
     this.#bytes.set(new Uint8Array(buffer, byteOffset, byteLength), pointer);
   }
+}
+
+/** Quantized activations as a build wants them: int8 in order, or int16 with the middle two of every
+ *  four exchanged. */
+export function packActivations(q: Int8Array, { kernels }: KernelBuild): Int8Array | Int16Array {
+  if (Number(kernels.activationBytes.value) === 1) return q;
+  return Int16Array.from(q, (_, i) => q[exchanged(i)]);
+}
+
+/** The inverse of `packActivations`. */
+export function unpackActivations(bytes: Int8Array, { kernels }: KernelBuild): Int8Array {
+  if (Number(kernels.activationBytes.value) === 1) return bytes;
+  const wide = new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+  return Int8Array.from(wide, (_, i) => wide[exchanged(i)]);
+}
+
+function exchanged(i: number): number {
+  const place = i % 4;
+  return place === 1 || place === 2 ? i + 3 - 2 * place : i;
 }
 
 /** The bits of float32 numbers; all NaN are one, since engines choose their bits. */

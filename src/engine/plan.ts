@@ -135,7 +135,8 @@ function scratchOf(config: BaichuanConfig, positions: number): number {
   const T = MAX_CHUNK;
   const attention = 11 * C * FLOAT32_BYTES * T + H * attentionScratchBytes(positions, C / H);
   const mlp = (2 * C + 3 * F) * FLOAT32_BYTES * T;
-  const quantized = 2 * T * (Math.max(C, F) + 64);
+  // Two bytes at most for an activation, eight for the scale and the sum of 32 of them.
+  const quantized = 2.5 * T * (Math.max(C, F) + 64);
   const layer = 5 * C * FLOAT32_BYTES * T + Math.max(attention, mlp) + quantized;
   const head = (3 * C + V) * FLOAT32_BYTES * T + quantized;
   const loading = 2 * BLOCK_BYTES;

@@ -13,7 +13,8 @@
  *    element 4j + i (low nibble) and 16 + 4j + i (high nibble), each q + 8;
  *  - int8-channel and int4-channel: 8 float32 scales, then the groups without scales.
  *
- *  Quantized activations: int8 `[T, 32 · G]`, float32 scales `[T, G]`, int32 sums `[T, G]`. */
+ *  Quantized activations: q `[T, 32 · G]`, in the order and width that the build wants (see
+ *  assembly/dot.ts), float32 scales `[T, G]`, int32 sums `[T, G]`. */
 
 /** y = x · Wᵀ, float32 activations: y `[T, out]`, x `[T, in]`, w packed. */
 export type FloatMatmul = (
@@ -97,6 +98,8 @@ export type Attention = (
 export interface KernelExports extends Record<string, unknown> {
   /** First byte that belongs to the owner of the memory. */
   heapBase: WebAssembly.Global;
+  /** Bytes of a quantized activation: 1 in the relaxed build, 2 in the baseline build. */
+  activationBytes: WebAssembly.Global;
 
   widenBf16(yPtr: number, xPtr: number, count: number): void;
   widenF16(yPtr: number, xPtr: number, count: number): void;

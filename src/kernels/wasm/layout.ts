@@ -11,6 +11,9 @@ export const PACK_ROWS = 8;
 
 const SCALE_BYTES = 2;
 
+/** Room for a quantized activation, which takes 1 byte in the relaxed build, 2 in the baseline. */
+export const ACTIVATION_BYTES = 2;
+
 /** Groups of 32 that a row of `columns` takes, the last one filled up. */
 export function groupsOf(columns: number): number {
   return Math.ceil(columns / GROUP);

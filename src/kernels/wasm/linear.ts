@@ -6,7 +6,7 @@ import { expectShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { WeightFormat } from '../kernels.ts';
 import type { BankSet } from './index.ts';
-import { GROUP, groupsOf, PACK_ROWS } from './layout.ts';
+import { ACTIVATION_BYTES, GROUP, groupsOf, PACK_ROWS } from './layout.ts';
 import type { PackedWeight } from './parameters.ts';
 import type { KernelName } from './ranged-kernels.ts';
 
@@ -45,7 +45,8 @@ export function createLinearOperation(
     }
     const mark = bank.arena.mark();
     const groups = groupsOf(inFeatures);
-    const quantized = [[(T * groups * GROUP) / 4], [T, groups], [T, groups]].map(
+    const activationWords = (T * groups * GROUP * ACTIVATION_BYTES) / 4;
+    const quantized = [[activationWords], [T, groups], [T, groups]].map(
       (shape) => bank.arena.allocate(shape).byteOffset,
     );
     const tokens = { units: T, work: 4 * T * inFeatures };
