@@ -1,5 +1,6 @@
-/** Builds `dist/`: the WebAssembly module (asc), its bytes as a TypeScript module, the script of the
- *  workers as another (esbuild), then `src/` as JavaScript with types and source maps (tsc). What is up to date is left alone.
+/** Builds `dist/`: the WebAssembly modules (asc), their bytes as a TypeScript module, the script of
+ *  the workers as another (esbuild), then `src/` as JavaScript with types and source maps (tsc).
+ *  What is up to date is left alone.
  *
  *  Usage: node .scripts/build.mjs */
 
@@ -65,8 +66,9 @@ export async function build(log) {
  *  @param {(line: string) => void} log */
 export async function buildKernels(log) {
   return withBuildLock(async () => {
-    await runStage(WASM_STAGE, log);
-    await runStage(WORKER_STAGE, log);
+    const builtWasm = await runStage(WASM_STAGE, log);
+    const builtWorker = await runStage(WORKER_STAGE, log);
+    return builtWasm || builtWorker;
   });
 }
 

@@ -1,5 +1,6 @@
 /** Runs the independent checks in Python: golden activations, the command line against PyTorch on
- *  models drawn anew, the embedded model. The last line is `N passed, N failed`.
+ *  models drawn anew, `compare` on broken ones, the embedded model. The last line is
+ *  `N passed, N failed`.
  *
  *  Usage: node .scripts/python.mjs
  *  Needs Debian's python3-torch and python3-sentencepiece, and fails without them. */
@@ -19,6 +20,8 @@ const SHOTS = '2';
 const CHECKS = [
   ['check_goldens.py', goldenFolders()],
   ['check_cli.py', []],
+  ['check_compare.py', []],
+  ['check_torch_bin.py', []],
   ['check_embedded.py', [path.join(ROOT, 'fixtures/embedded'), SHOTS]],
 ];
 

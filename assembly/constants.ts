@@ -15,6 +15,12 @@ const WORDS = memory.data<u32>(
     0x77800000, 0x77800000, 0x77800000, 0x77800000,
     // 64: −8 as int32
     0xfffffff8, 0xfffffff8, 0xfffffff8, 0xfffffff8,
+    // 80: the low nibble of every 32-bit lane
+    0x0000000f, 0x0000000f, 0x0000000f, 0x0000000f,
+    // 96: the exponent of a float16
+    0x7c007c00, 0x7c007c00, 0x7c007c00, 0x7c007c00,
+    // 112: the exponent of infinity in the upper half of a float32
+    0x7f807f80, 0x7f807f80, 0x7f807f80, 0x7f807f80,
   ],
   16,
 );
@@ -25,7 +31,7 @@ export function nibbleMask(): v128 {
   return v128.load(WORDS, ASC_FEATURE_RELAXED_SIMD ? 0 : 16);
 }
 
-/** For `lowFloats` and `highFloats`. */
+/** For `upperHalves`. */
 @inline
 export function float16Mask(): v128 {
   return v128.load(WORDS, 32);
@@ -41,4 +47,22 @@ export function float16Power(): v128 {
 @inline
 export function minusEight(): v128 {
   return v128.load(WORDS, 64);
+}
+
+/** 15 in every 32-bit lane. */
+@inline
+export function laneNibbleMask(): v128 {
+  return v128.load(WORDS, 80);
+}
+
+/** For `specialHalves`. */
+@inline
+export function float16Exponent(): v128 {
+  return v128.load(WORDS, 96);
+}
+
+/** For `specialHalves`. */
+@inline
+export function upperExponent(): v128 {
+  return v128.load(WORDS, 112);
 }

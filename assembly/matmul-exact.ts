@@ -15,7 +15,7 @@
  *  8 rows × 4 tokens, then 8 × 1 for the remaining tokens; every length works alike. Missing rows
  *  of the last block are computed and not stored. */
 
-import { float16Mask, float16Power } from './constants';
+import { float16Mask, float16Power, laneNibbleMask, minusEight } from './constants';
 import { highFloats, lowFloats } from './scale-lanes';
 import { ROWS, storeRows } from './row-blocks';
 
@@ -119,22 +119,19 @@ function blocks<E, S>(
   }
 }
 
-/** Element i of a group, of four rows, as float32.
- *  @param lanes four bytes a row, those that hold element i */
+/** The four bytes of each of four rows that begin with element i, a multiple of 4; in int4 those
+ *  that hold it, its nibbles being the low ones. @param wPtr the bytes of element 0 */
 @inline
-function elementOf<E>(lanes: v128, i: usize): v128 {
-  if (isSigned<E>()) {
-    return f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(lanes, 24 - 8 * (<i32>i & 3)), 24));
-  }
-  const nibble = i32x4.shr_u(lanes, 8 * (<i32>i & 3) + (<i32>i >= 16 ? 4 : 0));
-  const q = i32x4.sub(v128.and(nibble, i32x4.splat(15)), i32x4.splat(8));
-  return f32x4.convert_i32x4_s(q);
+function quadOf<E>(wPtr: usize, i: usize): v128 {
+  if (isSigned<E>()) return v128.load(wPtr + i * 8);
+  return i >= 16 ? i32x4.shr_u(v128.load(wPtr + (i - 16) * 8), 4) : v128.load(wPtr + i * 8);
 }
 
-/** Where the bytes of element i begin in its group. */
+/** The first element of each quad, as float32. */
 @inline
-function offsetOf<E>(i: usize): usize {
-  return (isSigned<E>() ? i >> 2 : (i & 15) >> 2) * 32;
+function firstOf<E>(quad: v128, mask: v128, minus8: v128): v128 {
+  if (isSigned<E>()) return f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(quad, 24), 24));
+  return f32x4.convert_i32x4_s(i32x4.add(v128.and(quad, mask), minus8));
 }
 
 function oneToken<E, S>(
@@ -144,6 +141,8 @@ function oneToken<E, S>(
   inFeatures: usize,
   rows: usize,
 ): void {
+  const mask = laneNibbleMask();
+  const minus8 = minusEight();
   const scaleMask = float16Mask();
   const scalePower = float16Power();
   let low = f32x4.splat(0), high = low;
@@ -160,14 +159,20 @@ function oneToken<E, S>(
       scaleHigh = highFloats(scales, scaleMask, scalePower);
       wPtr += 16;
     }
+    let quadLow = scaleLow, quadHigh = scaleLow;
     const count = min<usize>(inFeatures, 32);
     for (let i: usize = 0; i < count; i++) {
-      const w = wPtr + offsetOf<E>(i);
+      if ((i & 3) == 0) {
+        quadLow = quadOf<E>(wPtr, i);
+        quadHigh = quadOf<E>(wPtr + 16, i);
+      }
       const x = v128.load32_splat(xPtr);
-      const wLow = f32x4.mul(elementOf<E>(v128.load(w), i), scaleLow);
-      const wHigh = f32x4.mul(elementOf<E>(v128.load(w, 16), i), scaleHigh);
+      const wLow = f32x4.mul(firstOf<E>(quadLow, mask, minus8), scaleLow);
+      const wHigh = f32x4.mul(firstOf<E>(quadHigh, mask, minus8), scaleHigh);
       low = f32x4.add(low, f32x4.mul(x, wLow));
       high = f32x4.add(high, f32x4.mul(x, wHigh));
+      quadLow = i32x4.shr_u(quadLow, 8);
+      quadHigh = i32x4.shr_u(quadHigh, 8);
       xPtr += 4;
     }
     wPtr += groupBytes<E>();
@@ -184,6 +189,8 @@ function fourTokens<E, S>(
   inFeatures: usize,
   rows: usize,
 ): void {
+  const mask = laneNibbleMask();
+  const minus8 = minusEight();
   const scaleMask = float16Mask();
   const scalePower = float16Power();
   const next = inFeatures * 4;
@@ -202,11 +209,15 @@ function fourTokens<E, S>(
       scaleHigh = highFloats(scales, scaleMask, scalePower);
       wPtr += 16;
     }
+    let quadLow = scaleLow, quadHigh = scaleLow;
     const count = min<usize>(inFeatures, 32);
     for (let i: usize = 0; i < count; i++) {
-      const w = wPtr + offsetOf<E>(i);
-      const wLow = f32x4.mul(elementOf<E>(v128.load(w), i), scaleLow);
-      const wHigh = f32x4.mul(elementOf<E>(v128.load(w, 16), i), scaleHigh);
+      if ((i & 3) == 0) {
+        quadLow = quadOf<E>(wPtr, i);
+        quadHigh = quadOf<E>(wPtr + 16, i);
+      }
+      const wLow = f32x4.mul(firstOf<E>(quadLow, mask, minus8), scaleLow);
+      const wHigh = f32x4.mul(firstOf<E>(quadHigh, mask, minus8), scaleHigh);
       let x = v128.load32_splat(xPtr);
       y0 = f32x4.add(y0, f32x4.mul(x, wLow));
       z0 = f32x4.add(z0, f32x4.mul(x, wHigh));
@@ -219,6 +230,8 @@ function fourTokens<E, S>(
       x = v128.load32_splat(xPtr + next * 3);
       y3 = f32x4.add(y3, f32x4.mul(x, wLow));
       z3 = f32x4.add(z3, f32x4.mul(x, wHigh));
+      quadLow = i32x4.shr_u(quadLow, 8);
+      quadHigh = i32x4.shr_u(quadHigh, 8);
       xPtr += 4;
     }
     wPtr += groupBytes<E>();

@@ -12,6 +12,8 @@
  *  8 rows × 4 tokens, then 8 × 1 for the remaining tokens; every length works alike. Missing rows
  *  of the last block are computed and not stored. */
 
+import { float16Exponent, float16Mask, float16Power, upperExponent } from './constants';
+import { joinHigh, joinLow, specialHalves, upperHalves } from './scale-lanes';
 import { ROWS, storeRows } from './row-blocks';
 
 /** Storage of a weight, as a type that the loops are compiled for. */
@@ -97,41 +99,45 @@ function blocks<S>(
   }
 }
 
+/** What `lowRows` and `highRows` work on: the upper halves of eight float16, else nothing. */
+@inline
+function prepare<S>(wPtr: usize, mask: v128, exponent: v128, infinity: v128): v128 {
+  if (isFloat<S>() || !isSigned<S>()) return mask;
+  const x = v128.load(wPtr);
+  return v128.or(upperHalves(x, mask), specialHalves(x, exponent, infinity));
+}
+
 /** Rows 0…3 of element i. */
 @inline
-function lowRows<S>(wPtr: usize): v128 {
+function lowRows<S>(wPtr: usize, prepared: v128, power: v128): v128 {
   if (isFloat<S>()) return v128.load(wPtr);
-  const half = v128.load16x4_u(wPtr);
-  return isSigned<S>() ? widenFloat16(half) : i32x4.shl(half, 16);
+  const x = v128.load(wPtr);
+  if (isSigned<S>()) return joinLow(x, prepared, power);
+  return v128.shuffle<i16>(i32x4.splat(0), x, 0, 8, 1, 9, 2, 10, 3, 11); // x · 2¹⁶
 }
 
 /** Rows 4…7 of element i. */
 @inline
-function highRows<S>(wPtr: usize): v128 {
+function highRows<S>(wPtr: usize, prepared: v128, power: v128): v128 {
   if (isFloat<S>()) return v128.load(wPtr, 16);
-  const half = v128.load16x4_u(wPtr, 8);
-  return isSigned<S>() ? widenFloat16(half) : i32x4.shl(half, 16);
-}
-
-/** Four float16 patterns in 32-bit lanes as float32, infinity and NaN included; see widen.ts. */
-@inline
-function widenFloat16(x: v128): v128 {
-  const magnitude = v128.and(x, i32x4.splat(0x7fff));
-  const sign = i32x4.shl(v128.and(x, i32x4.splat(0x8000)), 16);
-  const scaled = f32x4.mul(i32x4.shl(magnitude, 13), i32x4.splat(0x77800000)); // 2¹¹²
-  const isSpecial = i32x4.gt_s(magnitude, i32x4.splat(0x7bff)); // exponent 31
-  const special = v128.and(isSpecial, i32x4.splat(0x7f800000)); // the exponent of infinity
-  return v128.or(v128.or(sign, scaled), special);
+  const x = v128.load(wPtr);
+  if (isSigned<S>()) return joinHigh(x, prepared, power);
+  return v128.shuffle<i16>(i32x4.splat(0), x, 4, 12, 5, 13, 6, 14, 7, 15); // x · 2¹⁶
 }
 
 function oneToken<S>(yPtr: usize, xPtr: usize, wPtr: usize, inFeatures: usize, rows: usize): void {
+  const mask = float16Mask();
+  const power = float16Power();
+  const exponent = float16Exponent();
+  const infinity = upperExponent();
   let low = f32x4.splat(0);
   let high = low;
   const end = xPtr + inFeatures * 4;
   while (xPtr < end) {
     const x = v128.load32_splat(xPtr);
-    low = f32x4.add(low, f32x4.mul(x, lowRows<S>(wPtr)));
-    high = f32x4.add(high, f32x4.mul(x, highRows<S>(wPtr)));
+    const halves = prepare<S>(wPtr, mask, exponent, infinity);
+    low = f32x4.add(low, f32x4.mul(x, lowRows<S>(wPtr, halves, power)));
+    high = f32x4.add(high, f32x4.mul(x, highRows<S>(wPtr, halves, power)));
     xPtr += 4;
     wPtr += ROWS * sizeof<S>();
   }
@@ -146,6 +152,10 @@ function fourTokens<S>(
   inFeatures: usize,
   rows: usize,
 ): void {
+  const mask = float16Mask();
+  const power = float16Power();
+  const exponent = float16Exponent();
+  const infinity = upperExponent();
   const stride = inFeatures * 4;
   let x1 = xPtr + stride;
   let x2 = x1 + stride;
@@ -154,8 +164,9 @@ function fourTokens<S>(
   let z0 = y0, z1 = y0, z2 = y0, z3 = y0; // rows 4…7
   const end = xPtr + stride;
   while (xPtr < end) {
-    const low = lowRows<S>(wPtr);
-    const high = highRows<S>(wPtr);
+    const halves = prepare<S>(wPtr, mask, exponent, infinity);
+    const low = lowRows<S>(wPtr, halves, power);
+    const high = highRows<S>(wPtr, halves, power);
     let x = v128.load32_splat(xPtr);
     y0 = f32x4.add(y0, f32x4.mul(x, low));
     z0 = f32x4.add(z0, f32x4.mul(x, high));

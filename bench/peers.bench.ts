@@ -9,7 +9,7 @@
  *  for llama.cpp (RoPE), and are refused. */
 
 import { rmSync } from 'node:fs';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { countParameters } from '../src/index.ts';
@@ -20,6 +20,7 @@ import { contestInNode, runEmbedded } from './peers/in-node.ts';
 import { installPeers } from './peers/install.ts';
 import { tokenCost } from './peers/limits.ts';
 import { goals, type Measured, ratios, shares, table } from './peers/report.ts';
+import { progress } from './peers/rounds.ts';
 import { createSyntheticModel, type SyntheticSizes } from './support/synthetic-model.ts';
 
 /** A prompt and new tokens. */
@@ -27,6 +28,9 @@ const [PROMPT, NEW] = [256, 64];
 
 /** The embedded model is small: many short rounds. Its vocabulary has 2000. */
 const EMBEDDED = { prompt: 32, tokens: 256, vocabulary: 2000, rounds: 9 };
+
+/** The whole ends within 20 minutes: a part begins no round after its share of them. */
+const DEADLINE_MS = { node: 480_000, chromium: 900_000 };
 
 const PARTS = ['node', 'embedded', 'chromium'];
 
@@ -61,6 +65,8 @@ async function main(): Promise<void> {
   };
   if (sizes.layers !== 40) throw new Error('llama.cpp takes 40 layers for ALiBi, and no others');
   const begin = performance.now();
+  const [load] = loadavg();
+  if (load > 1) progress(`the machine is busy (load ${load.toFixed(1)}): figures will suffer`);
   installPeers();
   buildLibrary();
   const measured = await measure(sizes, new Set(values.only.split(',')));
@@ -92,6 +98,7 @@ async function main(): Promise<void> {
       cpu: cpus()[0]?.model,
       threads: availableParallelism(),
       memoryBytes: totalmem(),
+      loadBefore: load,
       browser: measured.chromium?.browser,
     },
     seconds: (performance.now() - begin) / 1000,
@@ -103,14 +110,14 @@ async function measure(sizes: SyntheticSizes, parts: ReadonlySet<string>): Promi
   const unknown = [...parts].filter((part) => !PARTS.includes(part));
   if (unknown.length > 0) throw new Error(`--only takes ${PARTS}, not ${unknown}`);
   const rounds = Number(values.rounds);
+  const inNode = { rounds, deadlineMs: DEADLINE_MS.node };
+  const inPage = { rounds: Math.min(rounds, 5), deadlineMs: DEADLINE_MS.chromium };
   const task = taskOf(PROMPT, NEW, sizes.vocabulary);
   const small = taskOf(EMBEDDED.prompt, EMBEDDED.tokens, EMBEDDED.vocabulary);
   return {
-    ...(parts.has('node') ? { node: await contestInNode(sizes, task, rounds) } : {}),
+    ...(parts.has('node') ? { node: await contestInNode(sizes, task, inNode) } : {}),
     ...(parts.has('embedded') ? { embedded: await runEmbedded(small, EMBEDDED.rounds) } : {}),
-    ...(parts.has('chromium')
-      ? { chromium: await contestInChromium(sizes, task, Math.min(rounds, 5)) }
-      : {}),
+    ...(parts.has('chromium') ? { chromium: await contestInChromium(sizes, task, inPage) } : {}),
   };
 }
 

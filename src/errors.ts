@@ -105,6 +105,7 @@ export const ERROR_CODES = {
   'torch-state-dict': 'unsupported',
   'torch-storage': 'model',
   'torch-tensor': 'unsupported',
+  'torch-version': 'unsupported',
   'zip-ambiguous': 'model',
   'zip-compressed': 'unsupported',
   'zip-count': 'model',
@@ -170,6 +171,16 @@ export const ERROR_CODES = {
   'model-mix': 'model',
   'model-shape': 'model',
   'tokenizer-mismatch': 'model',
+
+  // Traces and their comparison.
+  'trace-class': 'usage',
+  'trace-empty': 'model',
+  'trace-metadata': 'model',
+  'trace-model': 'usage',
+  'trace-prompt': 'usage',
+  'trace-shape': 'usage',
+  'trace-tensor': 'model',
+  'trace-vocabulary': 'usage',
 
   // tokenizer.model.
   'protobuf-wire': 'model',

@@ -2,6 +2,17 @@
 
 export { type BaichuanConfig, CONFIG_PRESETS, countParameters, parseConfig } from './config.ts';
 export {
+  type BackendComparison,
+  compareBackends,
+  compareWithModel,
+  type ModelToCompare,
+} from './conform/compare-backends.ts';
+export type { CompareOptions, FirstDifference, TensorVerdict } from './conform/compare-traces.ts';
+export type { Diagnosis } from './conform/diagnose.ts';
+export { comparisonToJson, comparisonToText } from './conform/report-text.ts';
+export { traceMetadata } from './conform/trace-metadata.ts';
+export { openTrace, type TraceSource } from './conform/trace-source.ts';
+export {
   checkEngineOptions,
   type EngineChoice,
   type EngineOptions,
@@ -75,4 +86,4 @@ export {
   type StreamDecoder,
   type Tokenizer,
 } from './tokenizer/index.ts';
-export type { Trace, TraceTensor } from './verify/trace.ts';
+export { expectMatches, type Trace, type TraceTensor, tapFilter } from './verify/trace.ts';

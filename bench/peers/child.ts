@@ -16,6 +16,8 @@ export type Methods = Readonly<Record<string, (argument: never) => unknown>>;
 
 /** Answers until it is told to `exit`. */
 export function serve(methods: Methods): void {
+  // The parent is gone, or done with this process.
+  process.once('disconnect', () => process.exit());
   process.on('message', async ({ method, argument }: Call) => {
     const answer = async () => methods[method]?.(argument as never);
     const reply: Reply = await answer().then(

@@ -67,8 +67,8 @@ export function hasChromium(): boolean {
 }
 
 /** Starts Chromium with one page.
- *  @param script of the page @param model the file served as `/model.gguf` */
-export async function startChromium(script: string, model: string): Promise<Browser> {
+ *  @param script of the page @param model the file served as `/model.gguf`, if any */
+export async function startChromium(script: string, model?: string): Promise<Browser> {
   const page = new PageLine();
   const server = createServer((request, response) => {
     respond(request, response, { page, script, model }).catch((error) => {
@@ -179,7 +179,7 @@ class PageLine {
 interface Content {
   readonly page: PageLine;
   readonly script: string;
-  readonly model: string;
+  readonly model: string | undefined;
 }
 
 async function respond(
@@ -199,7 +199,7 @@ async function respond(
     response.writeHead(200, { ...HEADERS, 'content-type': type }).end(body);
   if (pathname === '/') send('text/html', HTML);
   else if (pathname === '/page.js') send('text/javascript', script);
-  else if (pathname === '/model.gguf') {
+  else if (pathname === '/model.gguf' && model !== undefined) {
     const { size } = statSync(model);
     response.writeHead(200, { ...HEADERS, 'content-length': size });
     createReadStream(model).pipe(response);

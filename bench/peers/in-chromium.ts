@@ -7,7 +7,7 @@ import { startChromium } from './chromium.ts';
 import { type Contestant, expectSameModel, type Task } from './contest.ts';
 import { OURS } from './in-node.ts';
 import { CACHE } from './install.ts';
-import { progress, type Speed, takeTurns } from './rounds.ts';
+import { progress, type Schedule, type Speed, takeTurns } from './rounds.ts';
 
 type Build = 'wllama-2' | 'wllama-3';
 
@@ -22,11 +22,11 @@ export interface ChromiumResult {
 const CLEARLY = 1.25;
 
 /** Runs it.
- *  @param rounds that count, after a short one that does not */
+ *  @param schedule the rounds that count, after a short one that does not */
 export async function contestInChromium(
   sizes: SyntheticSizes,
   task: Task,
-  rounds: number,
+  { rounds, deadlineMs }: Schedule,
 ): Promise<ChromiumResult> {
   const model = await writeSyntheticGguf(CACHE, sizes);
   const browser = await startChromium(await bundlePage('page.ts'), model);
@@ -46,7 +46,7 @@ export async function contestInChromium(
     const correlation = await expectSameModel(peers['wllama-2'], ours, short);
     const builds = await fasterBuilds(peers, short);
     const kept = Object.fromEntries(builds.map((build) => [build, peers[build]]));
-    const plan = { task, rounds, warmUp: short };
+    const plan = { task, rounds, deadlineMs, warmUp: short };
     const speeds = await takeTurns({ ours, ...kept }, plan);
     return { browser: browser.version, speeds, correlation };
   } finally {

@@ -8,7 +8,7 @@ import { type Contestant, expectSameModel, type OurOptions, type Task } from './
 import { CACHE, nodeBinary, peerModule } from './install.ts';
 import { type Limits, startLimits } from './limits.ts';
 import { startContestant } from './process.ts';
-import { closeAll, progress, type Speed, takeTurns } from './rounds.ts';
+import { closeAll, progress, type Schedule, type Speed, takeTurns } from './rounds.ts';
 
 /** One thread, int4, and room for the task and no more. */
 export const OURS: OurOptions = { quantize: 'int4', threads: 1, simd: 'auto', contextLength: 512 };
@@ -23,11 +23,11 @@ export interface NodeResult {
 }
 
 /** Runs it.
- *  @param rounds that count, after one that does not */
+ *  @param schedule the rounds that count, after one that does not */
 export async function contestInNode(
   sizes: SyntheticSizes,
   task: Task,
-  rounds: number,
+  { rounds, deadlineMs }: Schedule,
 ): Promise<NodeResult> {
   const modelPath = await writeSyntheticGguf(CACHE, sizes);
   const native = {
@@ -64,7 +64,7 @@ export async function contestInNode(
       oursBaseline: await ours('node-20', { simd: 'baseline' }),
     };
     const correlation = await expectSameModel(contestants.native, contestants.ours, task);
-    const plan = { task, rounds, warmUp: task };
+    const plan = { task, rounds, deadlineMs, warmUp: task };
     const speeds = await takeTurns(contestants, plan, () => meter.measure());
     return { speeds, limits: meter.limits(), correlation };
   } finally {

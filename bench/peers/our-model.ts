@@ -12,7 +12,10 @@ export async function loadOurs(
 ): Promise<Contestant> {
   const model = await load(source, options);
   return {
-    label: `baichuan-ts, ${model.kernels} kernels, ${options.threads} thread(s), ${runtime}`,
+    label: [
+      `baichuan-ts, ${model.kernels} kernels, ${model.simd} SIMD`,
+      ...[`${model.threads} thread${model.threads === 1 ? '' : 's'}`, runtime],
+    ].join(', '),
     round: (task, wantsLogits) => round(model, task, wantsLogits),
     close: () => model.close(),
   };

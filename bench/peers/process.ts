@@ -1,6 +1,6 @@
 /** Processes of the bench: the memory, the compiler and the idle time of each are its own. */
 
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import type { Call, Reply } from './child.ts';
 import type { Contestant, Outcome } from './contest.ts';
 
@@ -35,8 +35,20 @@ export async function startContestant(program: Program, options: unknown): Promi
   };
 }
 
-/** Starts a process that ends with this one, or when `exit` is called. */
-export function startProcess({ file, execPath, wrapper = [] }: Program): CallChild {
+/** Starts a process that ends with this one, or when `exit` is called, which waits for the end. */
+export function startProcess(program: Program): CallChild {
+  const child = forkProgram(program);
+  const ended = new Promise((resolve) => {
+    child.once('exit', resolve);
+  });
+  return async (method, argument) => {
+    const result = await callOnce(child, program.file, { method, argument });
+    if (method === 'exit') await ended;
+    return result;
+  };
+}
+
+function forkProgram({ file, execPath, wrapper = [] }: Program): ChildProcess {
   const [command, ...args] = [...wrapper, execPath];
   // What a child prints is for people; stdout belongs to the result.
   const child = fork(file, [], {
@@ -47,21 +59,23 @@ export function startProcess({ file, execPath, wrapper = [] }: Program): CallChi
   const end = () => child.kill();
   process.once('exit', end);
   child.once('exit', () => process.off('exit', end));
-  return (method, argument) =>
-    new Promise((resolve, reject) => {
-      const settle = (error: Error | undefined, result?: unknown) => {
-        clearTimeout(timer);
-        child.off('message', onMessage).off('exit', onExit).off('error', settle);
-        if (error === undefined) resolve(result);
-        else reject(error);
-      };
-      const timer = setTimeout(() => settle(new Error(`${file}: no answer`)), LIMIT_MS);
-      const onExit = (code: number | null, signal: string | null) =>
-        settle(new Error(`${file} ended with ${signal ?? code}`));
-      const onMessage = (reply: Reply) =>
-        'error' in reply ? settle(new Error(reply.error)) : settle(undefined, reply.result);
-      child.on('message', onMessage).on('exit', onExit).on('error', settle);
-      const call: Call = { method, argument };
-      child.send(call, (error) => error && settle(error));
-    });
+  return child;
+}
+
+function callOnce(child: ChildProcess, file: string, call: Call): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const settle = (error: Error | undefined, result?: unknown) => {
+      clearTimeout(timer);
+      child.off('message', onMessage).off('exit', onExit).off('error', settle);
+      if (error === undefined) resolve(result);
+      else reject(error);
+    };
+    const timer = setTimeout(() => settle(new Error(`${file}: no answer`)), LIMIT_MS);
+    const onExit = (code: number | null, signal: string | null) =>
+      settle(new Error(`${file} ended with ${signal ?? code}`));
+    const onMessage = (reply: Reply) =>
+      'error' in reply ? settle(new Error(reply.error)) : settle(undefined, reply.result);
+    child.on('message', onMessage).on('exit', onExit).on('error', settle);
+    child.send(call, (error) => error && settle(error));
+  });
 }

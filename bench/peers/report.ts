@@ -106,6 +106,12 @@ export function table(
     const verdict = goal === undefined ? '' : `goal ${goal}${isReached ? '' : '  MISSED'}`;
     lines.push(`  ${name.padEnd(30)} ${show(summary).padEnd(30)} ${verdict}`);
   }
+  for (const [peer, value] of [
+    ['native llama.cpp', measured.node?.correlation],
+    ['wllama', measured.chromium?.correlation],
+  ] as const) {
+    if (value !== undefined) lines.push(`  logits correlate with ${peer}: ${value.toFixed(3)}`);
+  }
   if (measured.node !== undefined) lines.push(...limitLines(measured.node.limits, share));
   return `${lines.join('\n')}\n`;
 }

@@ -16,19 +16,36 @@ export function progress(text: string): void {
   process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 }
 
+/** How many rounds, and until when. */
+export interface Schedule {
+  readonly rounds: number;
+  /** On the clock of `performance`: no round begins later, but for the first three. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** What is run, and how often. */
+export interface Plan extends Schedule {
+  readonly task: Task;
+  /** A round before those that count. */
+  readonly warmUp?: Task | undefined;
+}
+
+/** A median of fewer says little. */
+const LEAST_ROUNDS = 3;
+
 /** Runs the rounds.
- *  @param warmUp a round before those that count
  *  @param between what else is measured in every round
  *  @returns per name; the rounds of all names have the same numbers */
 export async function takeTurns<Name extends string>(
   contestants: Readonly<Record<Name, Contestant>>,
-  { task, rounds, warmUp }: { task: Task; rounds: number; warmUp?: Task | undefined },
+  { task, rounds, warmUp, deadlineMs = Number.POSITIVE_INFINITY }: Plan,
   between: () => Promise<void> = async () => {},
 ): Promise<Record<Name, Speed>> {
   const names = Object.keys(contestants) as Name[];
   const times = new Map<Name, Round[]>(names.map((name) => [name, []]));
   if (warmUp !== undefined) for (const name of names) await contestants[name].round(warmUp);
   for (let round = 0; round < rounds; round++) {
+    if (round >= LEAST_ROUNDS && performance.now() > deadlineMs) break;
     for (const name of names) {
       const time = await contestants[name].round(task);
       times.get(name)?.push(time);

@@ -23,7 +23,7 @@ const GENERATORS = ['synthetic-gguf.ts', 'synthetic-model.ts', '../../src/format
 /** Writes the file, unless one of these sizes and of this generator is there.
  *  @param folder where it goes, made if need be @returns its path */
 export async function writeSyntheticGguf(folder: string, sizes: SyntheticSizes): Promise<string> {
-  const file = path.join(folder, `synthetic-${sizes.layers}x${sizes.hidden}.Q4_0.gguf`);
+  const file = fileOf(folder, sizes);
   const stamp = stampOf(sizes);
   const stampFile = `${file}.stamp`;
   if (existsSync(file) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) {
@@ -33,14 +33,27 @@ export async function writeSyntheticGguf(folder: string, sizes: SyntheticSizes):
   rmSync(stampFile, { force: true });
   process.stderr.write(`writing ${file}\n`);
   const temporary = `${file}.${process.pid}.tmp`;
+  const removeTemporary = () => rmSync(temporary, { force: true });
+  process.once('exit', removeTemporary);
   try {
     await write(temporary, sizes);
     await rename(temporary, file);
   } finally {
-    rmSync(temporary, { force: true });
+    removeTemporary();
+    process.off('exit', removeTemporary);
   }
   writeFileSync(stampFile, stamp);
   return file;
+}
+
+/** Removes the file, if it is there. */
+export function removeSyntheticGguf(folder: string, sizes: SyntheticSizes): void {
+  const file = fileOf(folder, sizes);
+  for (const name of [file, `${file}.stamp`]) rmSync(name, { force: true });
+}
+
+function fileOf(folder: string, { layers, hidden }: SyntheticSizes): string {
+  return path.join(folder, `synthetic-${layers}x${hidden}.Q4_0.gguf`);
 }
 
 function stampOf(sizes: SyntheticSizes): string {
@@ -75,6 +88,8 @@ async function write(file: string, sizes: SyntheticSizes): Promise<void> {
 
 const BYTES = 256;
 const SPECIAL = ['<unk>', '<s>', '</s>'];
+/** Spaces stay as they are, as in the published vocabulary. */
+const SPACES = { addDummyPrefix: false, removeExtraWhitespaces: false };
 /** SentencePiece's numbers of the kinds of pieces. */
 const [NORMAL, UNKNOWN, CONTROL, BYTE] = [1, 2, 3, 6];
 
@@ -89,5 +104,5 @@ function syntheticVocabulary(count: number): GgufVocabulary {
   types.set([UNKNOWN, CONTROL, CONTROL]);
   const scores = Float32Array.from(texts, (_, id) => -id);
   const pieces = { ...spellingsOf(texts), scores, types };
-  return { pieces, bosId: 1, eosId: 2, unkId: 0, padId: 0, addDummyPrefix: false };
+  return { pieces, bosId: 1, eosId: 2, unkId: 0, padId: 0, ...SPACES };
 }

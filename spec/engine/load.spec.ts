@@ -24,7 +24,7 @@ for (const golden of GOLDENS) {
     `law: a folder on disk gives the bits of its weights in memory (${golden.name})`,
     async () => {
       const ids = idsOf(golden.float32.get('input_ids'));
-      const { run, kvCache } = await runner(golden);
+      const { run, kvCache } = await runner(golden, 'wasm');
       await using model = await load(new URL(`goldens/${golden.name}/`, FIXTURES));
       const { data, shape } = await model.forward(ids);
       assert.equal(shape, [ids.length, golden.config.vocabSize]);
@@ -37,7 +37,7 @@ engine('law: bfloat16 shards give the bits of their exactly widened weights', as
   const folder = new URL('checkpoints/rope-4heads-safetensors-bf16/', FIXTURES);
   const files = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
   const weights = new Map(files.flatMap((file) => [...readSafetensors(new URL(file, folder))]));
-  const { run, kvCache } = await runner({ config: rope.config, weights });
+  const { run, kvCache } = await runner({ config: rope.config, weights }, 'wasm');
   const ids = idsOf(rope.float32.get('input_ids'));
   await using model = await load(folder);
   assert.equal((await model.forward(ids)).data, run([{ sequence: kvCache.open(), ids }]));

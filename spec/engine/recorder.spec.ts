@@ -15,7 +15,7 @@ const random = (length: number, vocabSize: number) =>
 
 engine('law: a trace that is cut into chunks has the bits of one pass', async () => {
   const ids = random(150, 96);
-  const { run, kvCache } = await runner(alibi);
+  const { run, kvCache } = await runner(alibi, 'wasm');
   const whole = new Map<string, Float32Array>();
   const tap = (name: string, tensor: Tensor) => whole.set(name, float32(tensor).slice());
   run([{ sequence: kvCache.open(), ids }], tap);

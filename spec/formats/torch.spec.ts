@@ -30,7 +30,7 @@ torch('law: a mutated pickle is refused well, or is what pickleparser reads', as
 torch('law: a state dict with hostile numbers is refused well, or read as by others', async () => {
   const { accepted, refused } = await fuzz(stateDictTarget, { seed: 13, numRuns: 1500 });
   assert.ok(accepted > 300, `${accepted} accepted`);
-  assert.ok(refused.size >= 8, `refused with ${[...refused.keys()].join(', ')}`);
+  assert.ok(refused.size >= 7, `refused with ${[...refused.keys()].join(', ')}`);
 });
 
 const small = torchFile({

@@ -14,13 +14,6 @@ const spec = suite('quantize-rows');
 
 const random = randomSource(27);
 
-type Kernel = (yPtr: number, xPtr: number, C: number, rowStart: number, rowEnd: number) => void;
-
-function quantizeRowsQ8Of(kernels: Record<string, unknown>): Kernel {
-  assert.type(kernels.quantizeRowsQ8, 'function');
-  return kernels.quantizeRowsQ8 as Kernel;
-}
-
 const pack: PackKernel<Float32Array> = {
   name: 'quantizeRowsQ8',
   input: (rows, C) => random.signed(rows * C, 0.1),
@@ -29,7 +22,7 @@ const pack: PackKernel<Float32Array> = {
   mirror: (y, { x, inFeatures, rowStart, rowEnd }) =>
     quantizeRowsQ8(y, x, inFeatures, rowStart, rowEnd),
   kernel: ({ kernels }, yPtr, [xPtr], { inFeatures, rowStart, rowEnd }) =>
-    quantizeRowsQ8Of(kernels)(yPtr, xPtr, inFeatures, rowStart, rowEnd),
+    kernels.quantizeRowsQ8(yPtr, xPtr, inFeatures, rowStart, rowEnd),
 };
 addPackLaws(spec, pack);
 

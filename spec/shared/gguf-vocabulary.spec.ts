@@ -43,7 +43,7 @@ for (const variant of ['user', 'plain', 'dummy']) {
 /** Pieces of score +0 that are normal in a file of llama.cpp's converter. */
 const LOST = 390;
 
-test('law: lost types are repaired and said, and the ids are those of the right types', async () => {
+test('law: lost types are repaired and said, and the ids are the right ones', async () => {
   const bytes = read('tokenizer.user.model');
   const { tokenizer, notices } = await throughGguf(bytes, { asConverter: true });
   assert.is(notices.length, 2);

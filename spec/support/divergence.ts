@@ -51,13 +51,3 @@ function logSumExp(logits: Float32Array): number {
 function maximum(values: Float32Array): number {
   return values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
 }
-
-/** Σ (w − w′)² / Σ w². */
-export function relativeSquaredError(expected: Float32Array, found: Float32Array): number {
-  let [error, total] = [0, 0];
-  for (let i = 0; i < expected.length; i++) {
-    error += (expected[i] - found[i]) ** 2;
-    total += expected[i] ** 2;
-  }
-  return total === 0 ? 0 : error / total;
-}

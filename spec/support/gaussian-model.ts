@@ -15,7 +15,8 @@ export interface GaussianOptions {
   readonly seed: number;
 }
 
-/** Weights of unit gain: y = x · Wᵀ has the size of x; the head makes logits of size 3. */
+/** Weights of unit gain: y = x · Wᵀ has the size of x. Logits of size 1 spread over the vocabulary,
+ *  so that a few dozen tokens give a divergence to a few per cent. */
 export function gaussianModel(options: GaussianOptions): ModelParts {
   const { hidden: C, intermediate: F, layers, heads, vocabulary: V, outliers } = options;
   const normal = normalSource(options.seed);
@@ -29,8 +30,10 @@ export function gaussianModel(options: GaussianOptions): ModelParts {
     const step = Math.floor(inFeatures / Math.max(1, outliers.count));
     const isLarger = (k: number) => outliers.count > 0 && k % step === 7;
     const gain = 1 / Math.sqrt(inFeatures);
-    add(name, [outFeatures, inFeatures], (index) =>
-      gain * normal() * (isLarger(index % inFeatures) ? outliers.factor : 1),
+    add(
+      name,
+      [outFeatures, inFeatures],
+      (index) => gain * normal() * (isLarger(index % inFeatures) ? outliers.factor : 1),
     );
   };
 
@@ -46,7 +49,7 @@ export function gaussianModel(options: GaussianOptions): ModelParts {
     linear(`${path}.mlp.down_proj`, C, F);
   }
   add('model.norm', [C], () => 1);
-  add('lm_head', [V, C], () => (3 / Math.sqrt(C)) * normal());
+  add('lm_head', [V, C], () => normal() / Math.sqrt(C));
 
   const config = {
     ...{ architectures: ['BaichuanForCausalLM'], model_type: 'baichuan', hidden_act: 'silu' },
@@ -58,12 +61,19 @@ export function gaussianModel(options: GaussianOptions): ModelParts {
   return { config, weights };
 }
 
-/** Normal numbers by Box and Muller's method. */
-function normalSource(seed: number): () => number {
+const TABLE_BITS = 16;
+
+/** Normal numbers of unit variance, drawn from a table made by Box and Muller's method. */
+export function normalSource(seed: number): () => number {
   let state = seed >>> 0;
-  const uniform = () => {
+  const next = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return (state + 0.5) / 2 ** 32;
+    return state;
   };
-  return () => Math.sqrt(-2 * log(uniform())) * cos(2 * Math.PI * uniform());
+  const uniform = () => (next() + 0.5) / 2 ** 32;
+  const table = Float64Array.from(
+    { length: 2 ** TABLE_BITS },
+    () => Math.sqrt(-2 * log(uniform())) * cos(2 * Math.PI * uniform()),
+  );
+  return () => table[next() >>> (32 - TABLE_BITS)];
 }

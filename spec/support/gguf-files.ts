@@ -1,5 +1,5 @@
-/** GGUF files laid out by hand for specs, apart from the writer under test: whole, or with any field
- *  damaged. */
+/** GGUF files laid out by hand for specs, apart from the writer under test: whole, or with any
+ *  field damaged. */
 import { joinBytes, utf8 } from './model-files.ts';
 
 /** Numbers of the value types. */

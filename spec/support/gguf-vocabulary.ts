@@ -39,8 +39,9 @@ const SIZES = {
   ...{ modelMaxLength: 40, rmsNormEps: 1e-6, position: 'rope' as const },
 };
 
-/** @param options.asConverter as llama.cpp's converter writes: no piece is user-defined, and whether
- *  a space belongs before a text is not said */
+/** Writes and reads a vocabulary.
+ *  @param options.asConverter as llama.cpp's converter writes: no piece is user-defined, and
+ *  whether a space belongs before a text is not said */
 export async function throughGguf(
   model: Uint8Array,
   options: { asConverter?: boolean } = {},

@@ -1,5 +1,5 @@
-/** Pickles of protocol 2, assembled by hand: what a value would be pickled as, and single opcodes for
- *  pickles that no pickler writes. Source: CPython, Lib/pickletools.py. */
+/** Pickles of protocol 2, assembled by hand: what a value would be pickled as, and single opcodes
+ *  for pickles that no pickler writes. Source: CPython, Lib/pickletools.py. */
 import { type Marked, MarkedWriter } from './fuzz/marked.ts';
 import { joinBytes, utf8 } from './model-files.ts';
 

@@ -2,12 +2,11 @@
  *  distributions are from those of the float32 model. */
 
 import { readFileSync } from 'node:fs';
-import { load, loadTokenizer } from '../../src/index.ts';
+import { type Folder, load, loadTokenizer } from '../../src/index.ts';
 import { QUANTIZERS } from '../../src/quantize/index.ts';
 import { dequantize, type QuantizedType } from '../../src/tensor/quantized.ts';
 import { ggmlQ4, ggmlQ8 } from './ggml-quantizers.ts';
-import { gaussianModel } from './gaussian-model.ts';
-import { memoryFolder, safetensorsFile } from './model-files.ts';
+import { joinBytes, memoryFolder, safetensorsFile } from './model-files.ts';
 import { readSafetensors } from './safetensors-oracle.ts';
 
 export interface Matrix {
@@ -23,62 +22,77 @@ export interface ModelParts {
 
 type Quantizer = (weights: Float32Array, shape: readonly [number, number]) => Float32Array;
 
-/** What a scheme does with the linear layers, and with the embedding and the head. */
+/** A way to hold weights. */
 export interface Scheme {
+  /** What the engine is asked for; llama.cpp's types are dequantized beforehand. */
+  readonly quantize: 'none' | QuantizedType;
+  readonly activations: 'exact' | 'fast';
+  /** The linear layers, and the embedding and the head, as the quantizer gives them back. */
   readonly linear: Quantizer;
   readonly table: Quantizer;
-  /** Bytes of a row in a file or in memory. */
-  rowBytes(inFeatures: number): number;
-  tableRowBytes(inFeatures: number): number;
+  /** Bytes of a row of each. */
+  linearBytes(inFeatures: number): number;
+  tableBytes(inFeatures: number): number;
 }
 
 const same: Quantizer = (weights) => weights;
-const groupsOf = (inFeatures: number) => Math.ceil(inFeatures / 32);
 const backAndForth =
   (type: QuantizedType): Quantizer =>
   (weights, shape) =>
     dequantize(QUANTIZERS[type](weights, shape));
 
-const eightBits = (inFeatures: number) => 34 * groupsOf(inFeatures);
-const fourBits = (inFeatures: number) => 18 * groupsOf(inFeatures);
-const half = (inFeatures: number) => 2 * inFeatures;
+const groupsOf = (inFeatures: number) => Math.ceil(inFeatures / 32);
+const EIGHT_BITS = (inFeatures: number) => 34 * groupsOf(inFeatures);
+const FOUR_BITS = (inFeatures: number) => 18 * groupsOf(inFeatures);
+const HALF = (inFeatures: number) => 2 * inFeatures;
+const FLOAT = (inFeatures: number) => 4 * inFeatures;
 
-/** Ours keep the embedding and the head as int8 groups beside int8 and int4 and as they are in the
- *  file otherwise; llama.cpp's get eight bits for both, which is more than its Q4_0 files have. */
-export const SCHEMES: Record<string, Scheme> = {
+const INT8 = {
+  quantize: 'int8',
+  linear: backAndForth('int8'),
+  table: backAndForth('int8'),
+  linearBytes: EIGHT_BITS,
+  tableBytes: EIGHT_BITS,
+} as const;
+const INT4 = {
+  ...INT8,
+  quantize: 'int4',
+  linear: backAndForth('int4'),
+  linearBytes: FOUR_BITS,
+} as const;
+
+/** Ours keep the embedding and the head as int8 groups beside int8 and int4, and as they are in the
+ *  file otherwise; llama.cpp's types get eight bits for both, more than its Q4_0 files have. */
+export const SCHEMES = {
   float32: {
-    linear: same,
-    table: same,
-    rowBytes: (inFeatures) => 4 * inFeatures,
-    tableRowBytes: (inFeatures) => 4 * inFeatures,
+    ...{ quantize: 'none', activations: 'exact', linear: same, table: same },
+    ...{ linearBytes: FLOAT, tableBytes: FLOAT },
   },
-  int8: {
-    linear: backAndForth('int8'),
-    table: backAndForth('int8'),
-    rowBytes: eightBits,
-    tableRowBytes: eightBits,
-  },
-  int4: {
-    linear: backAndForth('int4'),
-    table: backAndForth('int8'),
-    rowBytes: fourBits,
-    tableRowBytes: eightBits,
-  },
+  int8: { ...INT8, activations: 'fast' },
+  'int8 exact': { ...INT8, activations: 'exact' },
+  int4: { ...INT4, activations: 'fast' },
+  'int4 exact': { ...INT4, activations: 'exact' },
   'int8-channel': {
-    linear: backAndForth('int8-channel'),
-    table: same,
-    rowBytes: (inFeatures) => inFeatures + 4,
-    tableRowBytes: half,
+    ...{ quantize: 'int8-channel', activations: 'exact' },
+    ...{ linear: backAndForth('int8-channel'), table: same },
+    ...{ linearBytes: (inFeatures: number) => inFeatures + 4, tableBytes: HALF },
   },
   'int4-channel': {
-    linear: backAndForth('int4-channel'),
-    table: same,
-    rowBytes: (inFeatures) => inFeatures / 2 + 4,
-    tableRowBytes: half,
+    ...{ quantize: 'int4-channel', activations: 'exact' },
+    ...{ linear: backAndForth('int4-channel'), table: same },
+    ...{ linearBytes: (inFeatures: number) => Math.ceil(inFeatures / 2) + 4, tableBytes: HALF },
   },
-  Q8_0: { linear: ggmlQ8, table: ggmlQ8, rowBytes: eightBits, tableRowBytes: eightBits },
-  Q4_0: { linear: ggmlQ4, table: ggmlQ8, rowBytes: fourBits, tableRowBytes: eightBits },
-};
+  Q8_0: {
+    ...{ quantize: 'none', activations: 'exact', linear: ggmlQ8, table: ggmlQ8 },
+    ...{ linearBytes: EIGHT_BITS, tableBytes: EIGHT_BITS },
+  },
+  Q4_0: {
+    ...{ quantize: 'none', activations: 'exact', linear: ggmlQ4, table: ggmlQ8 },
+    ...{ linearBytes: FOUR_BITS, tableBytes: EIGHT_BITS },
+  },
+} as const satisfies Record<string, Scheme>;
+
+export type SchemeName = keyof typeof SCHEMES;
 
 const EMBEDDED = new URL('../../fixtures/embedded/', import.meta.url);
 
@@ -119,25 +133,61 @@ export function throughScheme({ config, weights }: ModelParts, scheme: Scheme): 
   return { config, weights: changed };
 }
 
-/** Logits of every token of every sequence, `[T, V]` each. */
+/** Logits of every token of every sequence under a scheme, `[T, V]` each. */
 export async function logitsOf(
-  { config, weights }: ModelParts,
+  parts: ModelParts,
+  name: SchemeName,
   sequences: readonly (readonly number[])[],
 ): Promise<Float32Array[]> {
+  const { quantize, activations }: Scheme = SCHEMES[name];
+  // The engine quantizes the float weights itself, unless the type is none of ours.
+  const isOurs = quantize !== 'none';
+  const folder = folderOf(isOurs ? parts : throughScheme(parts, SCHEMES[name]));
+  const logits: Float32Array[] = [];
+  const model = await load(folder, { quantize, activations, threads: 1 });
+  try {
+    for (const ids of sequences) logits.push((await model.forward(ids)).data);
+  } finally {
+    await model.close();
+  }
+  return logits;
+}
+
+/** The model as files in memory, float32. */
+function folderOf({ config, weights }: ModelParts): Folder {
   const header: Record<string, unknown> = {};
-  const parts: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   let end = 0;
   for (const [name, { shape, values }] of weights) {
     header[name] = { dtype: 'F32', shape, data_offsets: [end, end + values.byteLength] };
     end += values.byteLength;
-    parts.push(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    chunks.push(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
-  const folder = memoryFolder({
+  return memoryFolder({
     'config.json': JSON.stringify({ ...config, torch_dtype: 'float32' }),
-    'model.safetensors': safetensorsFile(header, new Uint8Array(Buffer.concat(parts))),
+    'model.safetensors': safetensorsFile(header, joinBytes(...chunks)),
   });
-  await using model = await load(folder);
-  const logits: Float32Array[] = [];
-  for (const ids of sequences) logits.push((await model.forward(ids)).data);
-  return logits;
+}
+
+/** Bytes of all weights under a scheme, and the squared error of the linear layers that it makes,
+ *  relative to their squares. */
+export function weightFigures({ weights }: ModelParts, name: SchemeName) {
+  const scheme: Scheme = SCHEMES[name];
+  let [bytes, error, total] = [0, 0, 0];
+  for (const [path, { shape, values }] of weights) {
+    const [outFeatures, inFeatures] = shape;
+    if (inFeatures === undefined) {
+      bytes += 4 * outFeatures;
+    } else if (isTable(path)) {
+      bytes += outFeatures * scheme.tableBytes(inFeatures);
+    } else {
+      bytes += outFeatures * scheme.linearBytes(inFeatures);
+      const found = scheme.linear(values, [outFeatures, inFeatures]);
+      for (let i = 0; i < values.length; i++) {
+        error += (values[i] - found[i]) ** 2;
+        total += values[i] ** 2;
+      }
+    }
+  }
+  return { bytes, squaredError: error / total };
 }

@@ -58,6 +58,7 @@ export interface TorchParts {
   readonly state: Code;
   readonly storages?: Readonly<Record<string, Uint8Array>>;
   readonly byteOrder?: string | undefined;
+  readonly version?: string | undefined;
   readonly extra?: readonly ZipPart[];
   readonly root?: string;
   readonly style?: ZipStyle;
@@ -68,12 +69,13 @@ export function torchFile(
   parts: TorchParts,
 ): Marked & { readonly places: ReturnType<typeof zipFile>['places'] } {
   const { state, storages = {}, byteOrder, extra = [], root = 'archive', style } = parts;
+  const { version = '3\n' } = parts;
   const entries: ZipPart[] = [{ name: `${root}/data.pkl`, data: pickle(state).bytes, padding: 7 }];
   if (byteOrder !== undefined) entries.push({ name: `${root}/byteorder`, data: utf8(byteOrder) });
   for (const [key, data] of Object.entries(storages)) {
     entries.push({ name: `${root}/data/${key}`, data, padding: 3 });
   }
-  entries.push({ name: `${root}/version`, data: utf8('3\n') }, ...extra);
+  entries.push({ name: `${root}/version`, data: utf8(version) }, ...extra);
   return zipFile(entries, style);
 }
 

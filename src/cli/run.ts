@@ -3,6 +3,7 @@
 import { BaichuanError, EXIT_CODES, quote } from '../index.ts';
 import { type CommandProcess, packageVersion } from '../platform/command-line.ts';
 import type { Command } from './command.ts';
+import { compareCommand } from './compare.ts';
 import { demoCommand } from './demo.ts';
 import { detokenizeCommand } from './detokenize.ts';
 import { generateCommand } from './generate.ts';
@@ -19,6 +20,7 @@ export const COMMANDS: readonly Command[] = [
   detokenizeCommand,
   inspectCommand,
   traceCommand,
+  compareCommand,
 ];
 
 /** Runs one command line.

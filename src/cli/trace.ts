@@ -1,7 +1,13 @@
 /** `baichuan trace`: every activation of one prefill, by module path, in a safetensors file. */
 
-import { BaichuanError, traceTensorsToWrite, writeSafetensors } from '../index.ts';
-import type { CommandProcess } from '../platform/command-line.ts';
+import {
+  BaichuanError,
+  openModel,
+  traceMetadata,
+  traceTensorsToWrite,
+  writeSafetensors,
+} from '../index.ts';
+import { type CommandProcess, packageVersion, runtimeName } from '../platform/command-line.ts';
 import { createFile } from '../platform/node.ts';
 import {
   type Command,
@@ -9,6 +15,7 @@ import {
   JSON_OPTION,
   loadModel,
   MODEL_OPTION,
+  modelSource,
   PROMPT_OPTIONS,
   promptOf,
 } from './command.ts';
@@ -57,7 +64,8 @@ async function runTrace(args: Arguments, self: CommandProcess): Promise<number> 
   try {
     const trace = await model.trace(ids, { taps, signal: self.signal });
     const { tensors, metadata } = traceTensorsToWrite(model, trace, taps);
-    await writeSafetensors(file, tensors, metadata);
+    const origin = await originOf(args, ids);
+    await writeSafetensors(file, tensors, new Map([...metadata, ...origin]));
     expectNotInterrupted(self);
     await file.commit();
     const result = { out, tensors: tensors.length, input_ids: ids };
@@ -69,6 +77,17 @@ async function runTrace(args: Arguments, self: CommandProcess): Promise<number> 
     await file.abort();
   }
   return 0;
+}
+
+/** Which model, prompt, version and runtime a trace is of. */
+async function originOf(args: Arguments, ids: readonly number[]): Promise<Map<string, string>> {
+  const { config, checkpoint, close } = await openModel(modelSource(args));
+  try {
+    const model = await traceMetadata(config, checkpoint, ids);
+    return model.set('version', await packageVersion()).set('runtime', runtimeName());
+  } finally {
+    await close();
+  }
 }
 
 function missingOut(): BaichuanError {

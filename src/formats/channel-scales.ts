@@ -1,5 +1,5 @@
-/** The layout of Baichuan-13B-Chat-int8: `X.weight` is an int8 matrix stored transposed, `[in, out]`,
- *  and `X.scale` has a float32 for each output row:
+/** The layout of Baichuan-13B-Chat-int8: `X.weight` is an int8 matrix stored transposed,
+ *  `[in, out]`, and `X.scale` has a float32 for each output row:
  *
  *    w[o, i] = X.weight[i, o] · X.scale[o]
  *
@@ -51,7 +51,7 @@ function expectPair(weight: StoredTensor, scale: StoredTensor): void {
   throw new BaichuanError('torch-int8', {
     file: weight.file,
     where: `tensor ${quote(weight.name)}`,
-    what: `the weight is ${matrix} and its scale ${vector}, where I8 [in, out] and F32 [out] are read.`,
+    what: `the weight is ${matrix}, its scale ${vector}; read are I8 [in, out] and F32 [out].`,
     fix: 'Use the files of Baichuan-13B-Chat-int8, or weights that are not quantized.',
     expected: 'I8 [in, out] and F32 [out]',
     found: `${matrix} and ${vector}`,

@@ -1,4 +1,5 @@
-/** `model.safetensors.index.json` or `pytorch_model.bin.index.json`: which shard holds which tensor.
+/** `model.safetensors.index.json` or `pytorch_model.bin.index.json`: which shard holds which
+ *  tensor.
  *
  *    { "metadata": { "total_size": 26529802240 }, "weight_map": { "TENSOR": "SHARD", … } }
  *

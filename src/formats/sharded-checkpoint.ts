@@ -1,5 +1,6 @@
-/** A checkpoint in several files, safetensors or PyTorch's, joined by its index. Every shard must be there before
- *  one is opened, every tensor in the shard that the index says, and no tensor in two of them. */
+/** A checkpoint in several files, safetensors or PyTorch's, joined by its index. Every shard must
+ *  be there before one is opened, every tensor in the shard that the index says, and no tensor in
+ *  two of them. */
 import { BaichuanError, quote } from '../errors.ts';
 import { jsonPointer } from '../json.ts';
 import type { ByteSource } from './byte-source.ts';

@@ -102,7 +102,7 @@ function isContiguous({ shape, strides }: StridedLayout): boolean {
   return true;
 }
 
-/** How the index space is cut: `inner` elements make a row of axis `axis`, `rows` of them a slab. */
+/** How the index space is cut: `inner` elements make a row of an axis, `rows` of them a slab. */
 interface Cut {
   readonly axis: number;
   readonly inner: number;
@@ -116,11 +116,8 @@ function cutOf(shape: readonly number[], slabElements: number): Cut {
     inner *= shape[axis];
     axis -= 1;
   }
-  return {
-    axis,
-    inner,
-    rows: Math.min(shape[axis], Math.max(1, Math.floor(slabElements / inner))),
-  };
+  const fitting = Math.max(1, Math.floor(slabElements / inner));
+  return { axis, inner, rows: Math.min(shape[axis], fitting) };
 }
 
 /** Reads ranges of bytes of the logical order through slabs, of which it keeps the last. */

@@ -143,3 +143,10 @@ export async function packageVersion(): Promise<string> {
   const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
   return String(JSON.parse(text).version);
 }
+
+/** The runtime and its version, such as `node 20.20.2`. */
+export function runtimeName(): string {
+  const { versions } = process;
+  const name = ['bun', 'deno'].find((other) => versions[other] !== undefined) ?? 'node';
+  return `${name} ${versions[name]}`;
+}

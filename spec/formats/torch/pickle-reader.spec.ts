@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { Parser } from 'pickleparser';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ErrorCode } from '../../../src/errors.ts';
 import { readPickle } from '../../../src/formats/torch/pickle-reader.ts';
 import type { PickleValue } from '../../../src/formats/torch/pickle-values.ts';
 import { STATE_DICT_HOOKS } from '../../../src/formats/torch/rebuild.ts';
@@ -242,31 +241,6 @@ reader('error: PT16 a call that is thrown away, and a stream broken after it', a
   await refuse(joinBytes(Uint8Array.from([0x80, 2]), utf8('cos\nsystem\n')), expected);
 });
 
-reader('error: PT17 bytes that are no opcode, or that end too early or too late', async () => {
-  const code17: ErrorCode = 'pickle-syntax';
-  for (const byte of [0x00, 0x21, 0x41, 0x7f, 0x98 + 1, 0xff]) {
-    await refuse(rawPickle(byte), { code: code17, where: 'byte 2', message: 'no opcode' });
-  }
-  for (const cut of [
-    code('K'),
-    code('M', 1),
-    code('J', 1, 2, 3),
-    code('G', 1),
-    code('h'),
-    code('q'),
-  ]) {
-    const bytes = joinBytes(Uint8Array.from([0x80, 2]), code(']'), cut);
-    await refuse(bytes, { code: code17, where: 'byte 3', message: 'left' });
-  }
-  await refuse(Uint8Array.from([0x80, 2]), { code: code17, message: 'without STOP' });
-  await refuse(Uint8Array.from([0x80]), { code: code17 });
-  await refuse(new Uint8Array(0), { code: code17, message: 'PROTO' });
-  await refuse(utf8('}.'), { code: code17, message: 'does not begin with PROTO' });
-  await refuse(joinBytes(rawPickle('}'), utf8('}')), { code: code17, message: '1 bytes follow' });
-  await refuse(rawPickle('X', 2, 0, 0, 0, 0x80, 0x80), { code: code17, message: 'UTF-8' });
-  await refuse(code(0x80, 2, 'cos'), { code: code17, message: 'no end' });
-});
-
 reader('error: other protocols than 2', async () => {
   for (const protocol of [0, 1, 3, 4, 5, 255]) {
     const bytes = rawPickle('}');
@@ -280,89 +254,6 @@ reader('error: other protocols than 2', async () => {
   }
   const again = code(0x80, 2, 0x80, 2, '}.');
   await refuse(again, { code: 'pickle-opcode', where: 'byte 2 (PROTO)' });
-});
-
-reader('error: PT18 too few values, marks or memos, too many at the end, and loops', async () => {
-  const expected: ExpectedRefusal = { code: 'pickle-stack' };
-  for (const opcodes of [
-    'R',
-    's',
-    'a',
-    'b',
-    'Q',
-    '\x85',
-    'q\0',
-    ']](a',
-    '}(Ks',
-    ']e',
-    't',
-    'u',
-    'h\0',
-    ']h\x07',
-  ]) {
-    const bytes = Uint8Array.from(opcodes, (character) => character.charCodeAt(0));
-    const tail = opcodes === '}(Ks' ? code('}(', 'K', 1, 's') : bytes;
-    await refuse(rawPickle(tail), expected);
-  }
-  await refuse(rawPickle(''), { ...expected, message: 'has 0' });
-  await refuse(rawPickle(']]'), { ...expected, expected: 1, found: 2 });
-  await refuse(rawPickle(']('), { ...expected, message: 'one value' });
-  await refuse(rawPickle('}(K', 1, 'u'), { ...expected, message: 'without value' });
-  await refuse(rawPickle(']q', 0, 'h', 0, 'a'), {
-    ...expected,
-    message: 'a list is put into itself',
-  });
-  await refuse(rawPickle('}q', 0, 'K', 1, 'h', 0, 's'), {
-    ...expected,
-    message: 'a dict is put into',
-  });
-});
-
-reader('error: PT19 lengths beyond the pickle, whatever the opcode', async () => {
-  const tooLong: ExpectedRefusal = { code: 'pickle-length', message: 'left' };
-  for (const length of [5, 2 ** 31, 2 ** 32 - 1]) {
-    const bytes = new Uint8Array(4);
-    new DataView(bytes.buffer).setUint32(0, length, true);
-    for (const opcode of [0x58, 0x42, 0x54, 0x8b]) {
-      await refuse(rawPickle(opcode, bytes), { ...tooLong, found: 1, expected: length });
-    }
-  }
-  for (const length of [2n ** 31n, 2n ** 63n, 2n ** 64n - 1n]) {
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigUint64(0, length, true);
-    for (const opcode of [0x8d, 0x8e, 0x96]) {
-      await refuse(rawPickle(opcode, bytes), { ...tooLong, expected: Number(length) });
-    }
-  }
-  await refuse(rawPickle(0x8a, 3), { ...tooLong, expected: 3, found: 1 });
-  await refuse(rawPickle(0x8a, 17, new Uint8Array(17)), { code: 'pickle-length', expected: 16 });
-});
-
-reader('error: PT20 programs that fill stack, memo or containers end at their limits', async () => {
-  const repeated = (opcodes: Uint8Array, count: number) => {
-    const bytes = new Uint8Array(opcodes.length * count);
-    for (let index = 0; index < count; index++) bytes.set(opcodes, index * opcodes.length);
-    return bytes;
-  };
-  const limit = { code: 'pickle-limit', withinMs: 2000, withinBytes: 512 * 2 ** 20 } as const;
-  await refuse(rawPickle(repeated(code(']'), 1_000_001)), { ...limit, message: 'stack' });
-  await refuse(rawPickle(repeated(code('('), 1_000_001)), { ...limit, message: 'marks' });
-  const laughs = code('h', 0, 'a');
-  const list = rawPickle(
-    ']q',
-    0,
-    '0'.replace('0', ''),
-    '](K',
-    1,
-    'e',
-    'q',
-    0,
-    ']',
-    repeated(laughs, 4_000_001),
-  );
-  await refuse(list, { ...limit, message: 'items' });
-  const doubling = code('](h', 0, 'h', 0, 'eq', 0);
-  await refuse(rawPickle(']q', 0, repeated(doubling, 1_000_001)), { ...limit, message: 'stack' });
 });
 
 reader('error: calls and containers of the wrong kind', async () => {

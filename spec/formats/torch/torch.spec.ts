@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { type ByteSource, bufferSource } from '../../../src/formats/byte-source.ts';
 import type { Checkpoint } from '../../../src/formats/checkpoint.ts';
 import { openTorch } from '../../../src/formats/torch/torch.ts';
+import { gathered } from '../../support/fuzz/state-dict.ts';
 import { bfloat16Bits, float16Bits } from '../../support/half.ts';
 import { type OtherTensor, otherEntries, otherPickle } from '../../support/independent-torch.ts';
 import {
@@ -107,25 +108,9 @@ for (const file of FILES) {
       assert.equal([className, tensor.shape], [type, shape]);
       const storage = await entries.get(pickleName.replace('data.pkl', `data/${key}`))?.data();
       const read = await tensor.read(0, tensor.byteLength);
-      assert.equal(read, gathered(storage ?? read, itemBytes, offset, shape, strides), name);
+      assert.equal(read, gathered(storage ?? read, itemBytes, { offset, shape, strides }), name);
     }
   });
-}
-
-/** The elements of a view, one by one. */
-function gathered(
-  storage: Uint8Array,
-  itemBytes: number,
-  offset: number,
-  shape: readonly number[],
-  strides: readonly number[],
-): Uint8Array {
-  const [length, ...inner] = shape;
-  if (length === undefined) return storage.slice(offset * itemBytes, (offset + 1) * itemBytes);
-  const parts = Array.from({ length }, (_, index) =>
-    gathered(storage, itemBytes, offset + index * strides[0], inner, strides.slice(1)),
-  );
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
 const storages = { '0': countingBytes(96), '1': countingBytes(60) };
@@ -149,7 +134,11 @@ torch('law: views, shared storages and strides, from every source, in every bloc
     if (!(short in view)) continue;
     const [offset, strides] = view[short as keyof typeof view];
     assert.is(dtype, 'F32');
-    assert.equal(bytes, [...gathered(storages['0'], 4, offset, shape, strides)], name);
+    assert.equal(
+      bytes,
+      [...gathered(storages['0'], 4, { offset, shape: [...shape], strides: [...strides] })],
+      name,
+    );
   }
   for (const [kind, make] of Object.entries(SOURCE_KINDS)) {
     for (const blockBytes of [1, 7, 4096, undefined]) {
@@ -218,6 +207,30 @@ torch('error: PT13 big-endian tensors, and byte orders that are none', async () 
   await refuse(long.bytes, { code: 'zip-limit', found: 54 });
 });
 
+torch(
+  'error: an archive without version, of another one, or with a broken entry of it',
+  async () => {
+    for (const version of ['', '0', '11', '3.0', '-3', 'three']) {
+      await refuse(torchFile({ state, storages, version }).bytes, {
+        code: 'torch-version',
+        where: 'entry "archive/version"',
+        found: JSON.stringify(version),
+      });
+    }
+    const { places, bytes } = made;
+    const nameAt = (places.central.at(-1) ?? 0) + 46 + 'archive/'.length;
+    const localAt = places.local.at(-1) ?? 0;
+    const renamed = patched(patched(bytes, nameAt, 1, 86), localAt + 30 + 'archive/'.length, 1, 86);
+    await refuse(renamed, { code: 'torch-version', found: 'nothing' });
+    // Found by check_torch_bin.py: PyTorch reads this entry, so its header must be right.
+    await refuse(patched(bytes, localAt, 1, 0), { code: 'zip-entry', where: 'archive/version' });
+    for (const version of ['1', '3\n', '10\n']) {
+      const file = torchFile({ state, storages, version }).bytes;
+      assert.is((await openTorch(bufferSource('x', file))).tensors.size, 6);
+    }
+  },
+);
+
 torch('error: PT08 a compressed entry anywhere', async () => {
   for (const at of made.places.central) {
     await refuse(patched(made.bytes, at + 10, 2, 8), { code: 'zip-compressed', fix: 'zip -0' });
@@ -235,12 +248,13 @@ torch('error: PT10 a pickle without its checksum', async () => {
 });
 
 torch('error: a pickle larger than is read, before it is read', async () => {
-  const { bytes, places } = zipFile([{ name: 'a/data.pkl', data: utf8('x') }], {});
+  const parts = ['a/version', 'a/data.pkl'].map((name) => ({ name, data: utf8('3') }));
+  const { bytes, places } = zipFile(parts, {});
   const zeros = 2 ** 26;
-  const at = places.central[0];
+  const [begin, at] = places.central;
   const sized = patched(patched(bytes, at + 20, 4, zeros + 1), at + 24, 4, zeros + 1);
-  const moved = patched(sized, places.end + 16, 4, at + zeros);
-  const large = joinBytes(moved.slice(0, at), new Uint8Array(zeros), moved.slice(at));
+  const moved = patched(sized, places.end + 16, 4, begin + zeros);
+  const large = joinBytes(moved.slice(0, begin), new Uint8Array(zeros), moved.slice(begin));
   const error = await openTorch(bufferSource('x', large)).catch((caught: unknown) => caught);
   assert.match(String(error), /^BaichuanError: zip-limit: x: entry "a\/data.pkl"/);
 });

@@ -23,31 +23,34 @@ const open = (source: ByteSource, blockBytes?: number) => readZipDirectory(sourc
 
 const refuse = (file: Uint8Array, expected: ExpectedRefusal) => refuseFile(open, file, expected);
 
+/** Names, sizes, places and data of all entries. */
+async function contentOf(source: ByteSource, blockBytes: number | undefined) {
+  const entries = [...(await open(source, blockBytes)).values()];
+  const offsets = await readDataOffsets(source, entries);
+  const data = entries.map((entry) => source.read(offsets.get(entry) ?? -1, entry.byteLength));
+  return {
+    names: entries.map(({ name, byteLength }) => [name, byteLength]),
+    places: entries.map(({ headerOffset }) => headerOffset),
+    data: (await Promise.all(data)).map((bytesOfEntry) => [...bytesOfEntry]),
+  };
+}
+
 directory(
-  'law: entries in the order of the directory, whatever the style, source and block',
+  'law: entries in the order of the directory, in every style, source and block',
   async () => {
     for (const style of [{}, TORCH_STYLE, { zip64: true, comment: 'x' }]) {
       const file = zipFile(parts, style);
+      const expected = {
+        names: parts.map(({ name, data }) => [name, data.length]),
+        places: file.places.local,
+        data: parts.map(({ data }) => [...data]),
+      };
       for (const [kind, make] of Object.entries(SOURCE_KINDS)) {
+        const source = await make('x', file.bytes);
         for (const blockBytes of [1, 7, 4096, undefined]) {
-          const source = await make('x', file.bytes);
-          const entries = [...(await open(source, blockBytes)).values()];
-          assert.equal(
-            entries.map(({ name, byteLength }) => [name, byteLength]),
-            parts.map(({ name, data }) => [name, data.length]),
-            `${kind} ${blockBytes}`,
-          );
-          assert.equal(
-            entries.map(({ headerOffset }) => headerOffset),
-            file.places.local,
-          );
-          const offsets = await readDataOffsets(source, entries);
-          for (const [index, entry] of entries.entries()) {
-            const data = await source.read(offsets.get(entry) ?? -1, entry.byteLength);
-            assert.equal([...data], [...parts[index].data]);
-          }
-          await source.close();
+          assert.equal(await contentOf(source, blockBytes), expected, `${kind} ${blockBytes}`);
         }
+        await source.close();
       }
     }
   },
@@ -260,41 +263,6 @@ directory('error: PT11 names that are doubled, paths, not text or not printable'
   await refuse(patched(bytes, record + 48, 1, 0xff), { code, message: 'not UTF-8' });
   await refuse(patched(bytes, record + 8, 2, 8), { code, message: 'not ASCII' });
   assert.is((await open(bufferSource('x', named('a'.repeat(1024))))).size, 1);
-});
-
-directory('law: 200,000 entries are read, in time and memory', async () => {
-  const count = 200_000;
-  const record = new Uint8Array(46 + 8);
-  const view = new DataView(record.buffer);
-  view.setUint32(0, 0x02014b50, true);
-  view.setUint16(28, 8, true);
-  const file = new Uint8Array(count * 38 + count * 54 + 98);
-  for (let index = 0; index < count; index++) {
-    view.setUint32(42, index * 38, true);
-    record.set(utf8(String(index).padStart(8, '0')), 46);
-    file.set(record, count * 38 + index * 54);
-  }
-  const tail = new MarkedWriter();
-  tail.number(4, 0x06064b50).number(8, 44).number(4, 0).number(8, 0).number(8, count);
-  tail
-    .number(8, count)
-    .number(8, count * 54)
-    .number(8, count * 38);
-  tail
-    .number(4, 0x07064b50)
-    .number(4, 0)
-    .number(8, count * 92)
-    .number(4, 1);
-  tail.number(4, 0x06054b50).number(4, 0).number(2, 65535).number(2, 65535);
-  tail
-    .number(4, count * 54)
-    .number(4, count * 38)
-    .number(2, 0);
-  file.set(tail.done().bytes, count * 92);
-  const started = performance.now();
-  const entries = await open(bufferSource('x', file));
-  assert.is(entries.size, count);
-  assert.ok(performance.now() - started < 4_700, 'I2: 1 s and 0.2 s for each of 18 MB');
 });
 
 directory.run();

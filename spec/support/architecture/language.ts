@@ -51,8 +51,13 @@ export const exactMath: Rule = nodeRule((node) => {
   return isConstant ? undefined : `${node.getText()} is Math.pow`;
 });
 
-/** Where checkpoint names are spelled: the model's, and what a format calls the same tensors. */
-const NAME_FILES = ['src/model/weights.ts', 'src/formats/gguf/names.ts'];
+/** Where checkpoint names are spelled: the model's, those of a trace, and what a format calls the
+ *  same tensors. */
+const NAME_FILES = [
+  'src/model/weights.ts',
+  'src/model/trace-points.ts',
+  'src/formats/gguf/names.ts',
+];
 
 /** Checkpoint names are strings of these files and of none else in src/. */
 export const checkpointNames: Rule = (source) => {

@@ -145,6 +145,7 @@ export function gathered(
   itemBytes: number,
   { offset, shape, strides }: Pick<OtherTensor, 'offset' | 'shape' | 'strides'>,
 ): Uint8Array {
+  if (shape.includes(0)) return new Uint8Array(0);
   const [length, ...inner] = shape;
   if (length === undefined) return storage.slice(offset * itemBytes, (offset + 1) * itemBytes);
   const parts = Array.from({ length }, (_, index) =>

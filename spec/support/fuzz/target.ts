@@ -1,4 +1,4 @@
-/** What a fuzzer runs: cases made by an arbitrary, each opened and held to the invariants. The specs
+/** What a fuzzer runs: cases made by an arbitrary, each opened and held to the invariants. Specs
  *  run some thousands of each target; `fc.assert` with more runs and other seeds runs millions. */
 import fc from 'fast-check';
 import * as assert from 'uvu/assert';

@@ -14,38 +14,49 @@
 import { float16ToNumber } from '../../tensor/half-floats.ts';
 import type { BlockDecoder } from './decode-blocks.ts';
 
-/** Elements that share the bytes of one half of a super-block. */
-const HALF = 128;
+/** Groups of 16 elements in a super-block. */
+const GROUPS = 16;
 
-/** Two bits an element: pair p of byte b of a half is element 32 p + b. */
+/** Two bits an element: pair p of byte b of a half is its element 32 p + b. */
 export const decodeQ2K: BlockDecoder = (view, at, y, start) => {
   const d = float16ToNumber(view.getUint16(at + 80, true));
   const dmin = float16ToNumber(view.getUint16(at + 82, true));
-  for (let i = 0; i < 2 * HALF; i++) {
-    const group = view.getUint8(at + Math.floor(i / 16));
-    const q = (lowPairs(view, at + 16, i) >>> pairShift(i)) & 3;
-    y[start + i] = Math.fround(d * (group & 15) * q) - Math.fround(dmin * (group >>> 4));
+  for (let group = 0; group < GROUPS; group++) {
+    const scales = view.getUint8(at + group);
+    const [step, least] = [d * (scales & 15), Math.fround(dmin * (scales >>> 4))];
+    const shift = pairShift(group);
+    const from = at + 16 + pairOffset(group);
+    const to = start + 16 * group;
+    for (let i = 0; i < 16; i++) {
+      y[to + i] = Math.fround(step * ((view.getUint8(from + i) >>> shift) & 3)) - least;
+    }
   }
 };
 
 /** Two bits an element and, from the mask, a third that is 1 where nothing is to be subtracted. */
 export const decodeQ3K: BlockDecoder = (view, at, y, start) => {
   const d = float16ToNumber(view.getUint16(at + 108, true));
-  for (let i = 0; i < 2 * HALF; i++) {
-    const scale = sixBitScale(view, at + 96, Math.floor(i / 16)) - 32;
-    const high = (view.getUint8(at + (i % 32)) >>> Math.floor(i / 32)) & 1;
-    const q = ((lowPairs(view, at + 32, i) >>> pairShift(i)) & 3) - (high === 1 ? 0 : 4);
-    y[start + i] = d * scale * q;
+  for (let group = 0; group < GROUPS; group++) {
+    const step = d * (sixBitScale(view, at + 96, group) - 32);
+    const shift = pairShift(group);
+    const from = at + 32 + pairOffset(group);
+    const mask = at + 16 * (group % 2);
+    const to = start + 16 * group;
+    for (let i = 0; i < 16; i++) {
+      const high = (view.getUint8(mask + i) >>> (group >>> 1)) & 1;
+      y[to + i] = step * (((view.getUint8(from + i) >>> shift) & 3) + 4 * high - 4);
+    }
   }
 };
 
-/** The byte that holds the two bits of an element. */
-function lowPairs(view: DataView, at: number, element: number): number {
-  return view.getUint8(at + Math.floor(element / HALF) * 32 + (element % 32));
+/** Where the bytes begin that hold two bits of each element of a group of 16: a half of the
+ *  super-block has 32 bytes, which its four pairs of groups share. */
+function pairOffset(group: number): number {
+  return 32 * Math.floor(group / 8) + 16 * (group % 2);
 }
 
-function pairShift(element: number): number {
-  return 2 * (Math.floor(element / 32) % 4);
+function pairShift(group: number): number {
+  return 2 * (Math.floor(group / 2) % 4);
 }
 
 /** Scale of group g of 16: the low four bits in 8 bytes, the high two in the 4 after them. */
@@ -102,12 +113,17 @@ function scaleAndMinimum(view: DataView, at: number, group: number) {
 /** Six bits an element: of each 128, a nibble of 64 bytes and a pair of bits of 32. */
 export const decodeQ6K: BlockDecoder = (view, at, y, start) => {
   const d = float16ToNumber(view.getUint16(at + 208, true));
-  for (let i = 0; i < 2 * HALF; i++) {
-    const half = Math.floor(i / HALF);
-    const within = i % HALF;
-    const low = view.getUint8(at + 64 * half + (within % 64)) >>> (within < 64 ? 0 : 4);
-    const high = view.getUint8(at + 128 + 32 * half + (i % 32)) >>> pairShift(i);
-    const scale = view.getInt8(at + 192 + Math.floor(i / 16));
-    y[start + i] = d * scale * ((low & 15) + 16 * (high & 3) - 32);
+  for (let group = 0; group < GROUPS; group++) {
+    const step = d * view.getInt8(at + 192 + group);
+    const shift = pairShift(group);
+    const lowFrom = at + 64 * Math.floor(group / 8) + 16 * (group % 4);
+    const lowShift = group % 8 < 4 ? 0 : 4;
+    const highFrom = at + 128 + pairOffset(group);
+    const to = start + 16 * group;
+    for (let i = 0; i < 16; i++) {
+      const low = (view.getUint8(lowFrom + i) >>> lowShift) & 15;
+      const high = (view.getUint8(highFrom + i) >>> shift) & 3;
+      y[to + i] = step * (low + 16 * high - 32);
+    }
   }
 };

@@ -11,9 +11,7 @@ import {
 import { decodeQ2K, decodeQ3K, decodeQ4K, decodeQ5K, decodeQ6K } from './decode-k-quants.ts';
 import { GGML_TYPES, type GgmlTypeName } from './ggml-types.ts';
 
-type FloatType = 'F32' | 'F16' | 'BF16';
-
-const DECODERS: Readonly<Record<Exclude<GgmlTypeName, FloatType>, BlockDecoder>> = {
+const DECODERS: Readonly<Record<Exclude<GgmlTypeName, 'F32' | 'F16' | 'BF16'>, BlockDecoder>> = {
   Q4_0: decodeQ4Zero,
   Q4_1: decodeQ4One,
   Q5_0: decodeQ5Zero,
@@ -32,8 +30,13 @@ export function decodeRows(type: GgmlTypeName, bytes: Uint8Array): Float32Array 
   const { blockElements, blockBytes } = GGML_TYPES[type];
   const y = new Float32Array((bytes.length / blockBytes) * blockElements);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (type === 'F32' || type === 'F16' || type === 'BF16') {
-    decodeFloats(type, view, new Uint32Array(y.buffer));
+  if (type === 'F32') {
+    // Files are little-endian, and so is every machine that WebAssembly engines run on.
+    new Uint8Array(y.buffer).set(bytes);
+    return y;
+  }
+  if (type === 'F16' || type === 'BF16') {
+    decodeHalves(type, view, new Uint32Array(y.buffer));
     return y;
   }
   const decode = DECODERS[type];
@@ -44,9 +47,8 @@ export function decodeRows(type: GgmlTypeName, bytes: Uint8Array): Float32Array 
 }
 
 /** As bits, so that the payload of a NaN survives. */
-function decodeFloats(type: FloatType, view: DataView, bits: Uint32Array): void {
-  if (type === 'F32') for (let i = 0; i < bits.length; i++) bits[i] = view.getUint32(4 * i, true);
-  else if (type === 'BF16') {
+function decodeHalves(type: 'F16' | 'BF16', view: DataView, bits: Uint32Array): void {
+  if (type === 'BF16') {
     for (let i = 0; i < bits.length; i++) bits[i] = view.getUint16(2 * i, true) << 16;
   } else {
     for (let i = 0; i < bits.length; i++) {

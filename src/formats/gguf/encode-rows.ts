@@ -25,15 +25,16 @@ export function encodeRows(type: WritableType, values: Float32Array): Uint8Array
   if (type === 'Q8_0' || type === 'Q4_0') {
     const encode = type === 'Q8_0' ? encodeQ8Block : encodeQ4Block;
     for (let i = 0, at = 0; i < values.length; i += BLOCK, at += blockBytes) {
-      encode(values.subarray(i, i + BLOCK), view, at);
+      encode(values, i, view, at);
     }
     return bytes;
   }
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   if (type === 'F32') {
-    for (let i = 0; i < bits.length; i++) view.setUint32(4 * i, bits[i], true);
+    // Files are little-endian, and so is every machine that WebAssembly engines run on.
+    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     return bytes;
   }
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const narrow = type === 'F16' ? float32ToFloat16Bits : float32ToBfloat16Bits;
   for (let i = 0; i < bits.length; i++) view.setUint16(2 * i, narrow(bits[i]), true);
   return bytes;
@@ -44,29 +45,32 @@ function reciprocal(scale: number): number {
   return Number.isFinite(inverse) ? inverse : 0;
 }
 
-function encodeQ8Block(x: Float32Array, view: DataView, at: number): void {
+function encodeQ8Block(x: Float32Array, start: number, view: DataView, at: number): void {
   let greatest = 0;
-  for (let i = 0; i < BLOCK; i++) greatest = Math.max(greatest, Math.abs(x[i]));
+  for (let i = 0; i < BLOCK; i++) greatest = Math.max(greatest, Math.abs(x[start + i]));
   const scale = Math.fround(greatest / 127);
   const inverse = reciprocal(scale);
   view.setUint16(at, numberToFloat16Bits(scale), true);
   for (let i = 0; i < BLOCK; i++) {
-    const scaled = Math.fround(x[i] * inverse);
+    const scaled = Math.fround(x[start + i] * inverse);
     // Ties away from zero; float32 has room for the half, so the sum in float64 is exact.
     view.setInt8(at + 2 + i, Math.sign(scaled) * Math.floor(Math.abs(scaled) + 0.5));
   }
 }
 
-function encodeQ4Block(x: Float32Array, view: DataView, at: number): void {
+function encodeQ4Block(x: Float32Array, start: number, view: DataView, at: number): void {
   let extreme = 0;
-  for (let i = 0; i < BLOCK; i++) if (Math.abs(x[i]) > Math.abs(extreme)) extreme = x[i];
+  for (let i = 0; i < BLOCK; i++) {
+    const value = x[start + i];
+    if (Math.abs(value) > Math.abs(extreme)) extreme = value;
+  }
   const scale = Math.fround(extreme / -8);
   const inverse = reciprocal(scale);
   view.setUint16(at, numberToFloat16Bits(scale), true);
   const half = BLOCK / 2;
   for (let i = 0; i < half; i++) {
-    const low = nibble(x[i], inverse);
-    view.setUint8(at + 2 + i, low + 16 * nibble(x[i + half], inverse));
+    const low = nibble(x[start + i], inverse);
+    view.setUint8(at + 2 + i, low + 16 * nibble(x[start + half + i], inverse));
   }
 }
 

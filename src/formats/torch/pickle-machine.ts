@@ -26,6 +26,7 @@ export interface PickleFault {
 
 const MAX_STACK = 1_000_000;
 const MAX_MEMO = 4_000_000;
+const MAX_OUT_OF_TURN = 1_000_000;
 const MAX_ITEMS = 4_000_000;
 
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -43,7 +44,9 @@ export class PickleMachine {
   private readonly view: DataView;
   private readonly stack: PickleValue[] = [];
   private readonly marks: number[] = [];
-  private readonly memo = new Map<number, PickleValue>();
+  /** The memo: picklers count up from 0, and numbers out of turn are kept apart. */
+  private readonly memo: PickleValue[] = [];
+  private readonly memoOutOfTurn = new Map<number, PickleValue>();
   private items = 0;
 
   /** @param file the archive, for messages */
@@ -150,13 +153,23 @@ export class PickleMachine {
   }
 
   remember(index: number): void {
-    if (this.memo.size >= MAX_MEMO) throw this.limitError('memo', MAX_MEMO);
-    this.memo.set(index, this.top());
+    const value = this.top();
+    if (index < this.memo.length) {
+      this.memo[index] = value;
+    } else if (index === this.memo.length) {
+      if (index >= MAX_MEMO) throw this.limitError('memo', MAX_MEMO);
+      this.memo.push(value);
+      this.memoOutOfTurn.delete(index);
+    } else {
+      const count = this.memoOutOfTurn.size;
+      if (count >= MAX_OUT_OF_TURN) throw this.limitError('memo out of turn', MAX_OUT_OF_TURN);
+      this.memoOutOfTurn.set(index, value);
+    }
   }
 
   /** A remembered value. @throws pickle-stack */
   recall(index: number): PickleValue {
-    const value = this.memo.get(index);
+    const value = index < this.memo.length ? this.memo[index] : this.memoOutOfTurn.get(index);
     if (value !== undefined) return value;
     const what = `it recalls the value ${index} of the memo, which was never stored.`;
     throw this.error('pickle-stack', { what, found: index });

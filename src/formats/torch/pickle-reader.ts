@@ -90,7 +90,7 @@ function refusedOpcode(machine: PickleMachine, opcode: number) {
   expectLength(machine, opcode);
   return machine.error('pickle-opcode', {
     what: `the opcode ${name} is not read: no state dict that torch.save writes needs it.`,
-    fix: 'Save only the state dict, with torch.save(model.state_dict(), …); do not unpickle this file.',
+    fix: 'Save only the state dict, with torch.save(model.state_dict(), …).',
     found: name,
   });
 }
@@ -207,7 +207,7 @@ function build(machine: PickleMachine): void {
   const other = keys?.find((key) => key !== '_metadata');
   const attribute = other === undefined ? '' : ` (${quote(String(other))})`;
   throw machine.error('pickle-opcode', {
-    what: `it sets attributes${attribute} of ${describeValue(target)} from ${describeValue(state)}.`,
+    what: `it sets attributes${attribute} of ${describeValue(target)} by ${describeValue(state)}.`,
     fix: 'Save only the state dict, with torch.save(model.state_dict(), …).',
     expected: '_metadata of an OrderedDict',
   });

@@ -1,4 +1,5 @@
-/** The names that a state dict may import, and what they make: descriptions of storages and tensors.
+/** The names that a state dict may import, and what they make: descriptions of storages and
+ *  tensors.
  *
  *    storage   persistent id ('storage', torch.BFloat16Storage, key, location, elements)
  *    tensor    torch._utils._rebuild_tensor_v2(storage, offset, shape, strides, grad, hooks)
@@ -32,8 +33,13 @@ const PARAMETER = 'torch._utils._rebuild_parameter';
 const LOCATION = /^(cpu|(cuda|hpu|mps|npu|xpu)(:\d{1,4})?)$/;
 
 /** Names that speak of a training run, not of an attack. */
-const TRAINING =
-  /^(_codecs|accelerate|argparse|datetime|deepspeed|lightning|numpy|omegaconf|pathlib|peft|pytorch_lightning|transformers|trl|torch\.optim|torch\.distributed)\b/;
+const TRAINING = new RegExp(
+  `^(${[
+    ...['_codecs', 'accelerate', 'argparse', 'datetime', 'deepspeed', 'lightning', 'numpy'],
+    ...['omegaconf', 'pathlib', 'peft', 'pytorch_lightning', 'transformers', 'trl'],
+    ...['torch\\.optim', 'torch\\.distributed'],
+  ].join('|')})\\b`,
+);
 
 /** The hooks of the pickle reader for a state dict. */
 export const STATE_DICT_HOOKS: PickleHooks = {

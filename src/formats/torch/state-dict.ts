@@ -1,6 +1,6 @@
 /** The value of a pickle as a state dict: names → tensors, each inside its storage.
  *
- *  Everything is checked here with the name of the tensor at hand, and before anything is allocated.
+ *  Everything is checked here, with the name of the tensor at hand, before anything is allocated.
  *  What is no state dict, such as a training checkpoint that holds one, is refused by name. */
 import { BaichuanError, type ErrorCode, quote } from '../../errors.ts';
 import { tensorNameFault } from '../tensor-name.ts';
@@ -87,8 +87,9 @@ function otherValueError(file: string, { entries }: PickleDict, key: PickleKey, 
   const found = describeValue(item);
   if (inner !== undefined) {
     const name = quote(String(inner));
-    const what = `the weights are in the entry ${name}, not at the top: this is a training checkpoint.`;
-    const fix = `Save the weights alone: torch.save(torch.load(FILE)[${name}], "pytorch_model.bin").`;
+    const what = `this is a training checkpoint: the weights are in its entry ${name}.`;
+    const weights = `torch.load(FILE)[${name}]`;
+    const fix = `Save the weights alone: torch.save(${weights}, "pytorch_model.bin").`;
     const isShort = String(inner).length <= SHOWN_NAME;
     const remedy = isShort ? { fix } : {};
     return stateDictError(file, `entry ${name}`, { what, found: 'a dict of tensors', ...remedy });
@@ -165,14 +166,15 @@ function expectExtent(tensor: TorchTensor, name: string, file: string): void {
   const step = strides.find((stride) => stride < 0);
   if (step !== undefined) fail(`an axis has the stride ${step}.`, { found: step });
   if (offset < 0) fail(`it begins at the element ${offset} of its storage.`, { found: offset });
-  const isEmpty = shape.includes(0);
-  const meeting = isEmpty ? undefined : overlappingStride(tensor);
+  // A tensor without elements is nowhere: PyTorch cuts such ones at any offset.
+  if (shape.includes(0)) return;
+  const meeting = overlappingStride(tensor);
   if (meeting !== undefined) {
     fail(`with the stride ${meeting} its elements overlap.`, { found: meeting });
   }
   // Doubles suffice: a sum beyond 2^53, which is rounded, is beyond any storage.
   const last = shape.reduce((sum, length, axis) => sum + (length - 1) * strides[axis], offset);
-  const end = isEmpty ? offset : last + 1;
+  const end = last + 1;
   if (end <= storage.elements) return;
   const what = `it ends at the element ${end} of its storage, which has ${storage.elements}.`;
   fail(what, { expected: storage.elements, found: end });

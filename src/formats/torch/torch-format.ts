@@ -1,4 +1,4 @@
-/** What a file is that `torch.save` did not write as it does since PyTorch 1.6: the older formats of
+/** What a file is that `torch.save` did not write as it does since PyTorch 1.6: older formats of
  *  PyTorch by name, other files by their first bytes, other archives by the names of their entries.
  *  Source: PyTorch, torch/serialization.py (`MAGIC_NUMBER`, `_legacy_load`) and
  *  caffe2/serialize/inline_container.cc. */
@@ -56,7 +56,7 @@ export function findPickle(
   const isScript = (name: string) => /^[^/]+\/(constants\.pkl$|code\/)/.test(name);
   if ([...directory.keys()].some(isScript)) {
     throw formatError(file, 'a TorchScript archive, which holds a program', {
-      fix: 'Save only its weights: torch.save(torch.jit.load(FILE).state_dict(), "pytorch_model.bin").',
+      fix: 'Save only its weights: torch.save(torch.jit.load(FILE).state_dict(), …).',
       found: 'TorchScript archive',
     });
   }

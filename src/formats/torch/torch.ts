@@ -3,10 +3,10 @@
  *    ROOT/data.pkl      a pickle of the state dict, which describes the tensors
  *    ROOT/byteorder     `little` (since 2.1)
  *    ROOT/data/KEY      the bytes of a storage, which tensors are views of
- *    ROOT/version
+ *    ROOT/version       a number, 3
  *
  *  Opening reads the directory, the pickle and the headers of the storages. No code of the file is
- *  run: the pickle is read by an interpreter that builds descriptions and knows four kinds of names.
+ *  run: the interpreter of the pickle builds descriptions, and knows four kinds of names.
  *  Source: PyTorch, torch/serialization.py, `_save` and `_load`. */
 import { BaichuanError, quote } from '../../errors.ts';
 import type { ByteSource } from '../byte-source.ts';
@@ -21,7 +21,10 @@ import { storagesOf, tensorsOfStateDict } from './state-dict.ts';
 import { expectZipHead, findPickle } from './torch-format.ts';
 
 const MAX_PICKLE_BYTES = 64 * 2 ** 20;
-const MAX_BYTE_ORDER_BYTES = 16;
+const MAX_TEXT_BYTES = 16;
+
+/** Versions of the archive that PyTorch reads: kMaxSupportedFileFormatVersion. */
+const MAX_VERSION = 10;
 
 export interface TorchOptions {
   /** Bytes of the zip directory read at once, and of strided tensors kept; for specs. */
@@ -40,6 +43,7 @@ export async function openTorch(
     const directory = await readZipDirectory(source, options);
     const { root, pickle } = findPickle(directory, source.name);
     for (const entry of directory.values()) expectStored(entry, source.name);
+    await expectVersion(source, directory.get(`${root}/version`), root);
     await expectLittleEndian(source, directory.get(`${root}/byteorder`));
     const tensors = await readStateDict(source, pickle);
     const storages = storagesOf(tensors, source.name);
@@ -57,10 +61,33 @@ export async function openTorch(
   }
 }
 
+/** The version is no secret of the tensors, but PyTorch reads no file without it. */
+async function expectVersion(
+  source: ByteSource,
+  entry: ZipEntry | undefined,
+  root: string,
+): Promise<void> {
+  const text = entry === undefined ? undefined : await readText(source, entry);
+  const version = /^[0-9]{1,4}\s*$/.test(text ?? '') ? Number(text) : 0;
+  if (version >= 1 && version <= MAX_VERSION) return;
+  const found = text === undefined ? 'nothing' : quote(text);
+  throw new BaichuanError('torch-version', {
+    file: source.name,
+    where: `entry ${quote(`${root}/version`)}`,
+    what: `the version of the archive is ${found}, where 1 to ${MAX_VERSION} are read.`,
+    fix: 'Download the file again, or save the state dict anew with torch.save.',
+    expected: `1 … ${MAX_VERSION}`,
+    found,
+  });
+}
+
+async function readText(source: ByteSource, entry: ZipEntry): Promise<string> {
+  return new TextDecoder().decode(await readEntry(source, entry, MAX_TEXT_BYTES));
+}
+
 async function expectLittleEndian(source: ByteSource, entry: ZipEntry | undefined): Promise<void> {
   if (entry === undefined) return;
-  const bytes = await readEntry(source, entry, MAX_BYTE_ORDER_BYTES);
-  const order = new TextDecoder().decode(bytes);
+  const order = await readText(source, entry);
   if (order === 'little') return;
   throw new BaichuanError('torch-endian', {
     file: source.name,

@@ -1,13 +1,13 @@
 /** The directory of a zip file: its entries, where each begins, and where it must have ended.
  *
- *  What the directory says holds. The header before the data of an entry (`local-header.ts`) is only
- *  asked where the data begins, and must agree. The ranges of entries must not overlap: a small file
- *  could otherwise hold any number of large entries. Source: PKWARE APPNOTE 6.3.10, 4.3.12;
+ *  What the directory says holds. The header before the data of an entry (`local-header.ts`) only
+ *  says where the data begins, and must agree. The ranges of entries must not overlap: a small
+ *  file could otherwise hold any number of large entries. Source: PKWARE APPNOTE 6.3.10, 4.3.12;
  *  D. Fifield, "A better zip bomb" (2019). */
 import type { ByteSource } from '../byte-source.ts';
+import { type BlockReader, openBlocks } from './block-reader.ts';
 import { readZipEnd, type ZipEnd } from './end-record.ts';
 import { entryName, MASKED_32, UTF8_FLAG, uint64, viewOf, zipError } from './fields.ts';
-import { openWindow, type Window } from './window.ts';
 
 /** An entry as the directory lists it. */
 export interface ZipEntry {
@@ -52,12 +52,12 @@ export async function readZipDirectory(
 ): Promise<ReadonlyMap<string, ZipEntry>> {
   const end = await readZipEnd(source);
   const directoryEnd = end.directoryOffset + end.directoryBytes;
-  const window = openWindow(source, directoryEnd, options.blockBytes);
+  const blocks = openBlocks(source, directoryEnd, options.blockBytes);
   const records = new Map<string, Record>();
   let at = end.directoryOffset;
   while (records.size < end.entryCount) {
     if (at + RECORD_BYTES > directoryEnd) throw countError(source.name, at, end, records.size);
-    const { record, next } = await readRecord(window, at, directoryEnd, source.name);
+    const { record, next } = await readRecord(blocks, at, directoryEnd, source.name);
     const other = records.get(record.name);
     if (other !== undefined) throw duplicateError(source.name, other, record);
     records.set(record.name, record);
@@ -71,7 +71,7 @@ export async function readZipDirectory(
 function countError(file: string, byteOffset: number, end: ZipEnd, found: number) {
   const { entryCount, directoryBytes, directoryOffset } = end;
   const left = directoryOffset + directoryBytes - byteOffset;
-  const what = `the directory should list ${entryCount} entries, but has ${left} bytes after ${found}.`;
+  const what = `the directory lists ${entryCount} entries, but has ${left} bytes after ${found}.`;
   return zipError('zip-count', { file, byteOffset, what, expected: entryCount, found });
 }
 
@@ -84,8 +84,8 @@ function duplicateError(file: string, first: Record, second: Record) {
   });
 }
 
-async function readRecord(window: Window, at: number, end: number, file: string) {
-  const fixed = viewOf(await window.take(at, RECORD_BYTES));
+async function readRecord(blocks: BlockReader, at: number, end: number, file: string) {
+  const fixed = viewOf(await blocks.take(at, RECORD_BYTES));
   if (fixed.getUint32(0, true) !== RECORD_SIGNATURE) {
     throw zipError('zip-entry', { file, byteOffset: at, what: 'no record of an entry is here.' });
   }
@@ -95,7 +95,7 @@ async function readRecord(window: Window, at: number, end: number, file: string)
     const what = `the record of an entry has ${length} bytes, more than the directory has left.`;
     throw zipError('zip-entry', { file, byteOffset: at, what, expected: end - at, found: length });
   }
-  const bytes = await window.take(at, length);
+  const bytes = await blocks.take(at, length);
   const view = viewOf(bytes);
   const flags = view.getUint16(8, true);
   expectFlags(flags, file, at);

@@ -36,7 +36,7 @@ interface Tail {
 }
 
 /** Finds the directory of a zip file.
- *  @throws zip-eocd, zip-ambiguous, zip-disk, zip-zip64, zip-mismatch, zip-count, zip-limit, io-… */
+ *  @throws zip-eocd, -ambiguous, -disk, -zip64, -mismatch, -count, -limit, io-… */
 export async function readZipEnd(source: ByteSource): Promise<ZipEnd> {
   const longest = END_BYTES + MAX_COMMENT_BYTES + LOCATOR_BYTES + END64_BYTES;
   const length = Math.min(source.size, longest);

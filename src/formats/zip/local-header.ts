@@ -5,10 +5,10 @@
  *  its front finds the same. Source: PKWARE APPNOTE 6.3.10, 4.3.7. */
 import { BaichuanError, quote } from '../../errors.ts';
 import type { ByteSource } from '../byte-source.ts';
+import { type BlockReader, openBlocks } from './block-reader.ts';
 import { crc32 } from './crc32.ts';
 import { DESCRIPTOR_FLAG, type ZipEntry, zip64Numbers } from './directory.ts';
 import { MASKED_32, NAME_DECODER, viewOf } from './fields.ts';
-import { openWindow, type Window } from './window.ts';
 
 const HEADER_BYTES = 30;
 const HEADER_SIGNATURE = 0x04034b50;
@@ -24,9 +24,9 @@ export async function readDataOffsets(
   entries: readonly ZipEntry[],
 ): Promise<Map<ZipEntry, number>> {
   const sorted = [...entries].sort((a, b) => a.headerOffset - b.headerOffset);
-  const window = openWindow(source, source.size, BLOCK_BYTES);
+  const blocks = openBlocks(source, source.size, BLOCK_BYTES);
   const offsets = new Map<ZipEntry, number>();
-  for (const entry of sorted) offsets.set(entry, await readDataOffset(window, entry, source.name));
+  for (const entry of sorted) offsets.set(entry, await readDataOffset(blocks, entry, source.name));
   return offsets;
 }
 
@@ -80,10 +80,10 @@ export function expectStored(entry: ZipEntry, file: string): void {
   });
 }
 
-async function readDataOffset(window: Window, entry: ZipEntry, file: string): Promise<number> {
+async function readDataOffset(blocks: BlockReader, entry: ZipEntry, file: string): Promise<number> {
   expectStored(entry, file);
   const { headerOffset, limit, byteLength } = entry;
-  const view = viewOf(await take(window, entry, HEADER_BYTES, file));
+  const view = viewOf(await take(blocks, entry, HEADER_BYTES, file));
   if (view.getUint32(0, true) !== HEADER_SIGNATURE) {
     throw entryError('zip-entry', file, entry, {
       what: `at byte ${headerOffset}, where the entry should begin, there is no header of one.`,
@@ -91,7 +91,7 @@ async function readDataOffset(window: Window, entry: ZipEntry, file: string): Pr
   }
   const [nameBytes, extraBytes] = [view.getUint16(26, true), view.getUint16(28, true)];
   const headerBytes = HEADER_BYTES + nameBytes + extraBytes;
-  const bytes = await take(window, entry, headerBytes, file);
+  const bytes = await take(blocks, entry, headerBytes, file);
   expectSameName(bytes.subarray(HEADER_BYTES, HEADER_BYTES + nameBytes), entry, file);
   expectSameHeader(viewOf(bytes), viewOf(bytes.subarray(HEADER_BYTES + nameBytes)), entry, file);
   const begin = headerOffset + headerBytes;
@@ -103,9 +103,9 @@ async function readDataOffset(window: Window, entry: ZipEntry, file: string): Pr
   });
 }
 
-async function take(window: Window, entry: ZipEntry, byteLength: number, file: string) {
+async function take(blocks: BlockReader, entry: ZipEntry, byteLength: number, file: string) {
   const { headerOffset, limit } = entry;
-  if (headerOffset + byteLength <= limit) return window.take(headerOffset, byteLength);
+  if (headerOffset + byteLength <= limit) return blocks.take(headerOffset, byteLength);
   throw entryError('zip-overlap', file, entry, {
     what: `its header ends at byte ${headerOffset + byteLength}, after what follows it begins.`,
     expected: limit,

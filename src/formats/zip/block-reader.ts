@@ -5,15 +5,15 @@ import type { ByteSource } from '../byte-source.ts';
 const BLOCK_BYTES = 2 ** 20;
 
 /** Gives pieces of a range in any ascending order; reading backwards works too, but reads again. */
-export interface Window {
+export interface BlockReader {
   /** @returns the bytes from `byteOffset` of the source on, to be used before the next call */
   take(byteOffset: number, byteLength: number): Promise<Uint8Array>;
 }
 
-/** Opens a window on a range of a source; nothing is read yet.
+/** Opens a source for reading in blocks; nothing is read yet.
  *  @param end the first byte after the range, which no block goes beyond
  *  @param blockBytes the size of a block */
-export function openWindow(source: ByteSource, end: number, blockBytes = BLOCK_BYTES): Window {
+export function openBlocks(source: ByteSource, end: number, blockBytes = BLOCK_BYTES): BlockReader {
   let block: Uint8Array = new Uint8Array(0);
   let begin = 0;
   return {

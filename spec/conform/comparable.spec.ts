@@ -1,0 +1,114 @@
+/** Traces that cannot be compared: another model, prompt, vocabulary or shape. */
+
+import { suite } from 'uvu';
+import { compareTraces } from '../../src/conform/compare-traces.ts';
+import { GOLDENS } from '../support/goldens.ts';
+import { expectRefusal } from '../support/refusal.ts';
+import {
+  goldenMetadata,
+  goldenTensors,
+  memoryTrace,
+  type NamedTensor,
+  type NamedTensors,
+} from '../support/traces.ts';
+
+const compare = suite('comparable');
+const [golden, rope] = GOLDENS;
+const tensors = goldenTensors(golden);
+const expected = await memoryTrace(tensors, goldenMetadata(golden));
+const C = golden.config.hiddenSize;
+
+/** The trace with one tensor changed. */
+function altered(name: string, change: (x: NamedTensor) => Partial<NamedTensor>): NamedTensors {
+  const tensor = tensors.get(name) as NamedTensor;
+  return new Map([...tensors, [name, { ...tensor, ...change(tensor) }]]);
+}
+
+const bad: [string, NamedTensors, Record<string, string>, object][] = [
+  [
+    'another prompt',
+    altered('input_ids', ({ values }) => ({ values: Float64Array.from(values, (id) => id + 1) })),
+    {},
+    { code: 'trace-prompt', where: 'position 0' },
+  ],
+  [
+    'another model by its configuration',
+    tensors,
+    goldenMetadata(rope),
+    { code: 'trace-model', message: 'architecture' },
+  ],
+  ['other weights', tensors, { fingerprint: 'b' }, { code: 'trace-model', message: 'fingerprint' }],
+  [
+    'another hidden size',
+    altered('model.embed_tokens.output', ({ shape: [T] }) => ({
+      shape: [T, 3],
+      values: new Float32Array(T * 3),
+    })),
+    {},
+    { code: 'trace-model', message: 'hidden size' },
+  ],
+  [
+    'another vocabulary',
+    new Map(
+      [...tensors].map(([name, tensor]) => {
+        const [T] = tensor.shape;
+        const isLast = name === 'logits' || name === 'lm_head.output';
+        const small = { shape: [T, 7], values: new Float32Array(T * 7) };
+        return [name, isLast ? small : tensor];
+      }),
+    ),
+    {},
+    { code: 'trace-vocabulary', expected: 96, found: 7 },
+  ],
+  [
+    'one tensor of another shape',
+    altered('model.layers.2.output', ({ shape: [T, C] }) => ({
+      shape: [T + 1, C],
+      values: new Float32Array((T + 1) * C),
+    })),
+    {},
+    { code: 'trace-shape', where: 'model.layers.2.output' },
+  ],
+  [
+    'no tensor in common',
+    new Map([['model.layers.77.output', { shape: [17, C], values: new Float32Array(17 * C) }]]),
+    {},
+    { code: 'trace-empty' },
+  ],
+];
+
+for (const [title, found, metadata, refusal] of bad) {
+  compare(`error: ${title} is refused`, async () => {
+    const told = await memoryTrace(tensors, { ...goldenMetadata(golden), fingerprint: 'a' });
+    const other = await memoryTrace(found, metadata, 'found.safetensors');
+    const expectation = { file: 'found.safetensors', ...refusal };
+    await expectRefusal(
+      () => compareTraces(told, other),
+      expectation as Parameters<typeof expectRefusal>[1],
+    );
+  });
+}
+
+compare('error: a token in front of the prompt is named', async () => {
+  const { values } = tensors.get('input_ids') as NamedTensor;
+  const ids = { shape: [18], values: Float64Array.of(1, ...values), dtype: 'I64' as const };
+  const found = await memoryTrace(new Map([...tensors, ['input_ids', ids]]));
+  await expectRefusal(() => compareTraces(expected, found), {
+    code: 'trace-prompt',
+    message: 'FOUND has 1 in front',
+  });
+});
+
+compare('error: an unknown class is refused where it was given', async () => {
+  await expectRefusal(() => compareTraces(expected, expected, { class: 'f8' }), {
+    code: 'trace-class',
+    where: '--class',
+  });
+  const told = await memoryTrace(tensors, { class: 'float' }, 'expected.safetensors');
+  await expectRefusal(() => compareTraces(told, expected), {
+    code: 'trace-class',
+    file: 'expected.safetensors',
+  });
+});
+
+compare.run();

@@ -1,0 +1,102 @@
+/** `baichuan compare`: another backend's trace against an expected one, or against a model. */
+
+import {
+  BaichuanError,
+  compareBackends,
+  compareWithModel,
+  comparisonToJson,
+  comparisonToText,
+  EXIT_CODES,
+  expectMatches,
+  type OpenedModel,
+  openModel,
+  openTrace,
+  type TraceSource,
+  tapFilter,
+} from '../index.ts';
+import type { CommandProcess } from '../platform/command-line.ts';
+import { openFile } from '../platform/node.ts';
+import { type Command, JSON_OPTION, modelSource, noticePrinter } from './command.ts';
+import type { Arguments } from './options.ts';
+
+export const compareCommand: Command = {
+  name: 'compare',
+  summary: 'compare the activations of another backend, and name the bug they look like',
+  usage: 'baichuan compare EXPECTED FOUND [options], or compare --model PATH FOUND [options]',
+  examples: [
+    'baichuan compare expected.safetensors found.safetensors',
+    'baichuan compare expected.safetensors found.safetensors --class bf16 --json',
+    'baichuan compare --model path/to/folder found.safetensors',
+  ],
+  options: [
+    {
+      name: 'model',
+      short: 'm',
+      value: 'PATH',
+      help: 'the model: with one trace, judges every operation alone; with two, the diagnosis',
+    },
+    {
+      name: 'class',
+      value: 'CLASS',
+      help: 'arithmetic of the backend: f32 | f16 | bf16 | int8 | int4; default: as EXPECTED says',
+    },
+    {
+      name: 'taps',
+      value: 'PATTERN',
+      repeated: true,
+      help: 'only tensors of these names, * for any characters; may be given several times',
+    },
+    JSON_OPTION,
+  ],
+  run: runCompare,
+};
+
+async function runCompare(args: Arguments, self: CommandProcess): Promise<number> {
+  const paths = pathsOf(args);
+  const traces: TraceSource[] = [];
+  const model = args.has('model')
+    ? await openModel(modelSource(args), noticePrinter(self))
+    : undefined;
+  try {
+    for (const path of paths) traces.push(await openTrace(await openFile(path)));
+    const comparison = await compareTraceFiles(traces, model, args, self);
+    const text = args.has('json')
+      ? `${comparisonToJson(comparison)}\n`
+      : comparisonToText(comparison);
+    await self.print(text);
+    return comparison.pass ? 0 : EXIT_CODES.check;
+  } finally {
+    await Promise.all([...traces, ...(model === undefined ? [] : [model])].map((x) => x.close()));
+  }
+}
+
+async function compareTraceFiles(
+  traces: readonly TraceSource[],
+  model: OpenedModel | undefined,
+  args: Arguments,
+  { signal }: CommandProcess,
+) {
+  const taps = args.texts('taps');
+  expectMatches(taps, [...traces[0].entries.keys()]);
+  const options = { class: args.text('class'), filter: tapFilter(taps), signal };
+  const [first, second] = traces;
+  if (second !== undefined) return compareBackends(first, second, { ...options, model });
+  if (model === undefined) throw wrongPaths(1);
+  return compareWithModel(model, first, options);
+}
+
+/** One path with a model, else two. */
+function pathsOf(args: Arguments): readonly string[] {
+  const { words } = args;
+  const counts = args.has('model') ? [1, 2] : [2];
+  if (!counts.includes(words.length)) throw wrongPaths(words.length);
+  return words;
+}
+
+function wrongPaths(count: number): BaichuanError {
+  return new BaichuanError('option-value', {
+    where: 'EXPECTED FOUND',
+    what: `${count} trace files were given.`,
+    fix: 'Give two, EXPECTED and FOUND, or --model PATH and one.',
+  });
+}

@@ -1,0 +1,140 @@
+/** The whole comparison of another backend with the model: two traces, or one trace and a model,
+ *  and what the difference looks like. */
+
+import type { BaichuanConfig } from '../config.ts';
+import { BaichuanError } from '../errors.ts';
+import type { Checkpoint } from '../formats/checkpoint.ts';
+import { traceName } from '../model/trace-points.ts';
+import type { ArithmeticClass } from '../verify/bars.ts';
+import { classOf, expectFits } from './comparable.ts';
+import {
+  type CompareOptions,
+  compareTraces,
+  type FirstDifference,
+  NOWHERE,
+  type TensorVerdict,
+  type TraceComparison,
+} from './compare-traces.ts';
+import { type Diagnosis, judgeLocally } from './diagnose.ts';
+import { checkpointModel } from './reference-model.ts';
+import { replayModel } from './replay-model.ts';
+import { findTraceFaults, rowOf } from './trace-faults.ts';
+import { inferConfig, promptsOf, sizesOf } from './trace-model.ts';
+import type { TraceSource } from './trace-source.ts';
+
+/** A comparison with what it looks like, the likeliest first. */
+export interface BackendComparison extends TraceComparison {
+  readonly diagnosis: readonly Diagnosis[];
+}
+
+/** A model whose weights can be read. */
+export interface ModelToCompare {
+  readonly config: BaichuanConfig;
+  readonly checkpoint: Checkpoint;
+}
+
+/** Compares the trace of a backend with an expected one, and names what the difference looks like.
+ *  @param options.model makes the diagnosis sharper: bugs of weights are told apart with it only
+ *  @throws trace-…, io-…, aborted */
+export async function compareBackends(
+  expected: TraceSource,
+  found: TraceSource,
+  options: CompareOptions & { readonly model?: ModelToCompare | undefined } = {},
+): Promise<BackendComparison> {
+  const { model: given } = options;
+  if (given !== undefined) for (const trace of [expected, found]) expectFits(trace, given.config);
+  const comparison = await compareTraces(expected, found, options);
+  const beyond = comparison.tensors.find(({ status }) => status === 'beyond');
+  const faults = await findTraceFaults(expected, found, comparison.tensors);
+  const config = given?.config ?? inferConfig(expected) ?? inferConfig(found);
+  if (beyond === undefined || config === undefined) return { ...comparison, diagnosis: faults };
+  const row = rowOf(beyond, expected);
+  const model =
+    given === undefined
+      ? replayModel(config, expected, comparison.tensors, row)
+      : checkpointModel(config, given.checkpoint);
+  const prompts = (await promptsOf(expected)) ?? (await promptsOf(found));
+  const prompt = prompts?.[row] ?? new Array<number>(sizesOf(expected).T ?? 0).fill(0);
+  const { diagnosis } = await judgeLocally(model, found, prompt, {
+    ...{ arithmetic: comparison.class, row, signal: options.signal },
+  });
+  return { ...comparison, diagnosis: merged(faults, diagnosis) };
+}
+
+/** Certain faults of the recording come first, guesses last. */
+function merged(faults: readonly Diagnosis[], bugs: readonly Diagnosis[]): Diagnosis[] {
+  return [...faults, ...bugs].sort((a, b) => b.likeness - a.likeness);
+}
+
+/** Judges every operation of a trace alone, from the backend's own recorded inputs.
+ *  @throws trace-…, model-…, io-…, aborted */
+export async function compareWithModel(
+  given: ModelToCompare,
+  found: TraceSource,
+  options: CompareOptions = {},
+): Promise<BackendComparison> {
+  const arithmetic = classOf(found, options.class);
+  expectFits(found, given.config);
+  const prompts = await promptsOf(found);
+  if (prompts === undefined) throw promptMissing(found);
+  prompts.flat().forEach((id, index) => {
+    expectId(id, index, given.config.vocabSize, found);
+  });
+  const model = checkpointModel(given.config, given.checkpoint);
+  const rows: LocalRow[] = [];
+  for (const [row, prompt] of prompts.entries()) {
+    const { signal } = options;
+    rows.push(await judgeLocally(model, found, prompt, { arithmetic, row, signal }));
+  }
+  return summarize(rows, arithmetic, { found, filter: options.filter });
+}
+
+type LocalRow = Awaited<ReturnType<typeof judgeLocally>>;
+
+function summarize(
+  rows: readonly LocalRow[],
+  arithmetic: ArithmeticClass,
+  { found, filter = () => true }: { found: TraceSource; filter?: CompareOptions['filter'] },
+): BackendComparison {
+  const names = new Set(rows.flatMap(({ verdicts }) => verdicts.map(({ name }) => name)));
+  const tensors: TensorVerdict[] = [];
+  let first: FirstDifference | null = null;
+  for (const name of [...names].filter(filter)) {
+    const all = rows.flatMap(({ verdicts }) => verdicts.filter((verdict) => verdict.name === name));
+    const worst = all.find(({ status }) => status === 'beyond') ?? all[0];
+    tensors.push(worst);
+    first ??= worst.status === 'beyond' ? { name, ...NOWHERE, ...worst.first } : null;
+  }
+  if (tensors.length === 0) throw nothingJudged(found);
+  const diagnosis = rows.find((row) => row.diagnosis.length > 0)?.diagnosis ?? [];
+  return { pass: first === null, class: arithmetic, first, tensors, diagnosis };
+}
+
+function expectId(id: number, position: number, vocabSize: number, { name }: TraceSource): void {
+  if (Number.isInteger(id) && id >= 0 && id < vocabSize) return;
+  throw new BaichuanError('trace-vocabulary', {
+    file: name,
+    where: `${traceName('inputIds')}[${position}]`,
+    what: `${id} is no token id of this model, which has ${vocabSize}.`,
+    fix: 'Record the trace with the tokenizer of this model.',
+    expected: `0 … ${vocabSize - 1}`,
+    found: id,
+  });
+}
+
+function promptMissing({ name }: TraceSource): BaichuanError {
+  return new BaichuanError('trace-prompt', {
+    file: name,
+    where: traceName('inputIds'),
+    what: 'The trace does not say which ids it was made of.',
+    fix: 'Record input_ids as I64, or prompt_ids in the metadata as JSON.',
+  });
+}
+
+function nothingJudged({ name }: TraceSource): BaichuanError {
+  return new BaichuanError('trace-empty', {
+    file: name,
+    what: 'No operation of it can be judged: what was chosen lacks tensors or their inputs.',
+    fix: 'Record more activations, or choose others with --taps.',
+  });
+}

@@ -1,0 +1,117 @@
+/** Which known bug explains what was found: in the first stage in which an operation is at fault,
+ *  every bug of the gallery takes the reference's place, computes from the backend's own recorded
+ *  inputs, and is measured by how much of the difference it leaves:
+ *
+ *      likeness = mean over tensors of max(0, 1 − r_bug / r_reference)
+ *
+ *  r is the root of the NMSE, at most 1. The mean is over the tensors at fault, and over those that
+ *  only the bug would put at fault, which count 0. So 1 means: this change and nothing else. */
+
+import type { ArithmeticClass } from '../verify/bars.ts';
+import { KNOWN_BUGS } from './gallery/index.ts';
+import {
+  judgeStage,
+  type LocalVerdict,
+  readEvidence,
+  type StageEvidence,
+  stagesOf,
+} from './judge-locally.ts';
+import { expectGoingOn } from './pieces.ts';
+import type { ReferenceModel } from './reference-model.ts';
+import type { ReferenceSetup } from './stage.ts';
+import type { TraceSource } from './trace-source.ts';
+
+/** A bug that what was found looks like. */
+export interface Diagnosis {
+  readonly name: string;
+  /** 0 … 1. */
+  readonly likeness: number;
+  readonly summary: string;
+}
+
+/** Below this a likeness is no hint. */
+const MIN_LIKENESS = 0.3;
+
+/** How many are named. */
+const MAX_NAMED = 5;
+
+export interface LocalJudgement {
+  /** Every operation that could be judged, in the order of execution. */
+  readonly verdicts: readonly LocalVerdict[];
+  readonly diagnosis: readonly Diagnosis[];
+}
+
+/** Judges every operation of a trace from its own inputs, and names what the first fault is like.
+ *  @param prompt ids of the row @param options.row of a batch */
+export async function judgeLocally(
+  model: ReferenceModel,
+  found: TraceSource,
+  prompt: readonly number[],
+  options: {
+    readonly arithmetic: ArithmeticClass;
+    readonly row?: number;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<LocalJudgement> {
+  const { arithmetic, row = 0, signal } = options;
+  const { numHiddenLayers: layers } = model.config;
+  const verdicts: LocalVerdict[] = [];
+  let diagnosis: readonly Diagnosis[] = [];
+  let carried: Float32Array | undefined;
+  for (const stage of stagesOf(layers)) {
+    expectGoingOn(signal);
+    const read = await readEvidence(found, stage, layers, row);
+    const evidence = { ...read, input: read.input ?? carried };
+    const setup = await model.setup(stage, prompt);
+    const { verdicts: here, output } = judgeStage(model, setup, evidence, {
+      arithmetic,
+      locates: true,
+    });
+    carried = output;
+    const isFault = here.some(({ status }) => status === 'beyond');
+    if (isFault && diagnosis.length === 0) {
+      diagnosis = matchGallery(model, { setup, evidence, here, arithmetic });
+    }
+    verdicts.push(...here);
+  }
+  return { verdicts, diagnosis };
+}
+
+interface Fault {
+  readonly setup: ReferenceSetup;
+  readonly evidence: StageEvidence;
+  /** Of the reference. */
+  readonly here: readonly LocalVerdict[];
+  readonly arithmetic: ArithmeticClass;
+}
+
+function matchGallery(model: ReferenceModel, fault: Fault): Diagnosis[] {
+  const { setup, evidence, here, arithmetic } = fault;
+  const matches: Diagnosis[] = [];
+  for (const bug of KNOWN_BUGS) {
+    if (bug.position !== undefined && bug.position !== model.config.position) continue;
+    const { verdicts } = judgeStage(model, bug.change(setup), evidence, { arithmetic });
+    const likeness = likenessOf(here, verdicts);
+    const { name, summary } = bug;
+    if (likeness >= MIN_LIKENESS) matches.push({ name, likeness, summary });
+  }
+  return matches.sort((a, b) => b.likeness - a.likeness).slice(0, MAX_NAMED);
+}
+
+function likenessOf(reference: readonly LocalVerdict[], bug: readonly LocalVerdict[]): number {
+  const others = new Map(bug.map((verdict) => [verdict.name, verdict]));
+  let [sum, count] = [0, 0];
+  for (const verdict of reference) {
+    const other = others.get(verdict.name);
+    if (other === undefined) continue;
+    const [before, after] = [verdict, other].map(({ status }) => status === 'beyond');
+    if (!before && !after) continue;
+    count += 1;
+    if (before) sum += after ? Math.max(0, 1 - residual(other) / residual(verdict)) : 1;
+  }
+  return count === 0 ? 0 : sum / count;
+}
+
+function residual({ statistics }: LocalVerdict): number {
+  return Math.min(1, Math.sqrt(statistics?.nmse ?? 0));
+}

@@ -1,0 +1,114 @@
+/** A comparison in words for the terminal, and as JSON for programs. */
+
+import type { LogitsStatistics } from '../verify/logits.ts';
+import type { BackendComparison } from './compare-backends.ts';
+import type { FirstDifference, TensorVerdict } from './compare-traces.ts';
+
+/** The comparison as one JSON value. Numbers that JSON does not have are the texts `NaN`,
+ *  `Infinity` and `-Infinity`. */
+export function comparisonToJson(comparison: BackendComparison): string {
+  const { pass, class: arithmetic, first, tensors, diagnosis } = comparison;
+  const value = { pass, class: arithmetic, first, tensors: tensors.map(tensorToJson), diagnosis };
+  return JSON.stringify(value, (_key, field) =>
+    typeof field === 'number' && !Number.isFinite(field) ? String(field) : field,
+  );
+}
+
+function tensorToJson({ name, status, statistics, bar, alone, logits, shapes }: TensorVerdict) {
+  const measured =
+    statistics === undefined
+      ? {}
+      : {
+          max_abs: statistics.maxAbs,
+          max_relative: statistics.relative,
+          nmse: statistics.nmse,
+          cosine: statistics.cosine,
+          bar,
+          inputs_agree: alone ?? false,
+        };
+  const axes = shapes === undefined ? {} : { expected_shape: shapes[0], found_shape: shapes[1] };
+  const scores = logits === undefined ? {} : { logits: logitsToJson(logits) };
+  return { name, status, ...measured, ...axes, ...scores };
+}
+
+function logitsToJson(logits: LogitsStatistics) {
+  return {
+    positions: logits.positions,
+    kl_mean: logits.klMean,
+    kl_max: logits.klMax,
+    kl_p999: logits.klP999,
+    top1_agreement: logits.top1Agreement,
+    ties: logits.ties,
+    perplexity_expected: logits.perplexityExpected ?? null,
+    perplexity_found: logits.perplexityFound ?? null,
+  };
+}
+
+/** The comparison as lines for a terminal: a line per tensor, then the verdict. */
+export function comparisonToText(comparison: BackendComparison): string {
+  const { pass, class: arithmetic, first, tensors, diagnosis } = comparison;
+  const width = Math.max(6, ...tensors.map(({ name }) => name.length));
+  const head = ['tensor'.padEnd(width), 'max abs', 'relative', 'bar', 'NMSE', 'cosine'];
+  const logits = tensors.find((tensor) => tensor.logits !== undefined)?.logits;
+  const beyond = tensors.filter(({ status }) => status === 'beyond' || status === 'axes').length;
+  const missing = tensors.filter(({ status }) => status === 'missing').length;
+  const unseen = tensors.filter(({ status }) => status === 'not-recorded').length;
+  const counts = [
+    `${tensors.length - missing - unseen} tensors compared`,
+    `${beyond} beyond`,
+    `${missing} missing`,
+    ...(unseen > 0 ? [`${unseen} that hooks cannot see not recorded`] : []),
+  ];
+  return [
+    head.map((cell, i) => (i === 0 ? cell : cell.padStart(9))).join('  '),
+    ...tensors.map((tensor) => tensorLine(tensor, width)),
+    ...(logits === undefined ? [] : logitsLines(logits)),
+    '',
+    `${pass ? 'PASS' : 'FAIL'} in class ${arithmetic}: ${counts.join(', ')}`,
+    ...(first === null ? [] : [firstLine(first)]),
+    ...diagnosis.map(
+      ({ name, likeness, summary }) =>
+        `looks like ${name} (${(100 * likeness).toFixed(1)} %): ${summary}`,
+    ),
+    '',
+  ].join('\n');
+}
+
+function tensorLine({ name, status, statistics, bar, shapes }: TensorVerdict, width: number) {
+  const cells =
+    statistics === undefined
+      ? []
+      : [
+          ...[statistics.maxAbs, statistics.relative, bar ?? 0, statistics.nmse].map(scientific),
+          statistics.cosine.toFixed(6),
+        ];
+  const padded = [name.padEnd(width), ...cells.map((cell) => cell.padStart(9))];
+  const axes = shapes?.map((shape) => `[${shape.join(', ')}]`).join(' and ') ?? '';
+  const mark = status === 'within' ? '' : `${status} ${axes}`.trimEnd();
+  return [...padded, mark].join('  ').trimEnd();
+}
+
+function scientific(x: number): string {
+  return x === 0 ? '0' : Number.isFinite(x) ? x.toExponential(2) : String(x);
+}
+
+function logitsLines(logits: LogitsStatistics): string[] {
+  const { klMean, klMax, klP999, top1Agreement, ties, perplexityExpected } = logits;
+  const kl = [klMean, klMax, klP999].map(scientific);
+  const agreement = `top-1 ${(100 * top1Agreement).toFixed(2)} %, ${ties} ties`;
+  const labelled =
+    perplexityExpected === undefined
+      ? ''
+      : `, perplexity ${perplexityExpected.toFixed(4)} and ${logits.perplexityFound?.toFixed(4)}`;
+  return ['', `logits: KL mean ${kl[0]}, max ${kl[1]}, p99.9 ${kl[2]}; ${agreement}${labelled}`];
+}
+
+function firstLine({ name, position, head, channel, expected, found }: FirstDifference): string {
+  if (position === null && channel === null && expected === null) return `first: ${name}`;
+  const place = [
+    ...(position === null ? [] : [`position ${position}`]),
+    ...(head === null ? [] : [`head ${head}`]),
+    ...(channel === null ? [] : [`channel ${channel}`]),
+  ];
+  return `first: ${name}, ${place.join(', ')}: expected ${expected}, found ${found}`;
+}

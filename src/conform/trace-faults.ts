@@ -1,0 +1,102 @@
+/** Faults of the recording rather than of the backend, seen from two traces alone: calls of a
+ *  module that layers share which overwrote each other, layers under each other's names, axes in
+ *  another order, numbers that are rounded to half precision. */
+
+import { traceName } from '../model/trace-points.ts';
+import { collectStatistics, type Numbers } from '../verify/statistics.ts';
+import type { TensorVerdict } from './compare-traces.ts';
+import type { Diagnosis } from './diagnose.ts';
+import { roundBf16, roundF16 } from './gallery/rounding.ts';
+import { layersOf } from './trace-model.ts';
+import { findEntry, readRow, type TraceSource } from './trace-source.ts';
+
+/** Looks at the first tensor that is beyond its bar. */
+export async function findTraceFaults(
+  expected: TraceSource,
+  found: TraceSource,
+  tensors: readonly TensorVerdict[],
+): Promise<Diagnosis[]> {
+  const swapped = tensors.find(({ status }) => status === 'axes');
+  const faults: Diagnosis[] = [];
+  if (swapped?.shapes !== undefined) {
+    const [one, other] = swapped.shapes.map((shape) => `[${shape.join(', ')}]`);
+    faults.push({
+      name: 'trace-axes-swapped',
+      likeness: 1,
+      summary: `${swapped.name} has the axes ${other} where ${one} is published.`,
+    });
+  }
+  const beyond = tensors.find(({ status }) => status === 'beyond');
+  if (beyond === undefined) return faults;
+  const row = rowOf(beyond, expected);
+  const other = findEntry(found, beyond.name);
+  if (other === undefined) return faults;
+  const values = await readRow(other, row);
+  const layer = await otherLayer(beyond, expected, values, row);
+  if (layer !== undefined) faults.push(layerFault(beyond, layer, found));
+  return [...faults, ...roundedFaults(beyond, values)];
+}
+
+/** The row of a batch that is worst. */
+export function rowOf({ name, statistics }: TensorVerdict, trace: TraceSource): number {
+  const entry = findEntry(trace, name);
+  if (entry === undefined || statistics === undefined) return 0;
+  const length = entry.shape.reduce((product, size) => product * size, 1);
+  return Math.floor(statistics.worst / Math.max(1, length));
+}
+
+/** The layer whose expected tensor is what was found under the name of another. */
+async function otherLayer(
+  { kind, layer, statistics: own }: TensorVerdict,
+  expected: TraceSource,
+  values: Numbers,
+  row: number,
+): Promise<number | undefined> {
+  for (let candidate = 0; candidate < layersOf(expected); candidate++) {
+    const entry = findEntry(expected, traceName(kind, candidate));
+    if (candidate === layer || entry === undefined) continue;
+    const other = await readRow(entry, row);
+    if (other.length !== values.length) continue;
+    const statistics = collectStatistics();
+    statistics.add(other, values);
+    // Rounding on the way there is some orders smaller than the difference of two layers.
+    if (100 * statistics.result().relative <= Math.min(1, own?.relative ?? 0)) return candidate;
+  }
+  return undefined;
+}
+
+function layerFault({ kind, name }: TensorVerdict, layer: number, found: TraceSource): Diagnosis {
+  const recorded = [...found.entries.values()].filter((entry) => entry.kind === kind).length;
+  if (recorded === 1) {
+    return {
+      name: 'trace-calls-collapsed',
+      likeness: 1,
+      summary:
+        `${name} is that of layer ${layer}, and no other layer has one: layers share this ` +
+        'module, and each call overwrote the one before. Number the calls, as the snippet does.',
+    };
+  }
+  return {
+    name: 'trace-layers-shifted',
+    likeness: 1,
+    summary: `${name} is what layer ${layer} should give: layers are recorded under other names.`,
+  };
+}
+
+function roundedFaults({ name }: TensorVerdict, values: Numbers): Diagnosis[] {
+  const isRounded = (round: (x: number) => number) => {
+    for (let i = 0; i < values.length; i++) {
+      if (Number.isFinite(values[i]) && round(values[i]) !== values[i]) return false;
+    }
+    return values.length > 0;
+  };
+  for (const [type, round] of [
+    ['bf16', roundBf16],
+    ['f16', roundF16],
+  ] as const) {
+    if (!isRounded(round)) continue;
+    const summary = `Every number of ${name} is one of ${type}: compare with --class ${type}.`;
+    return [{ name: `values-${type}`, likeness: 0.5, summary }];
+  }
+  return [];
+}

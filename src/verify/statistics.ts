@@ -1,0 +1,134 @@
+/** How far one tensor lies from another, gathered piece by piece, so that tensors of any size need
+ *  the memory of one piece:
+ *
+ *      max abs   largest |e − f|                  relative   (largest |e − f|) / largest |e|
+ *      NMSE      Σ (e − f)² / Σ e²                cosine     Σ e·f / √(Σ e² · Σ f²)
+ *
+ *  Scores below −1e29 are masked (published masks are −3.4e38, others −∞): they are compared as a
+ *  set and left out of every sum. A NaN, an infinity against a number, and a mask that differs
+ *  count as infinitely far. */
+
+/** What masks are below. */
+export const MASKED_BELOW = -1e29;
+
+export type Numbers = Float32Array | Float64Array;
+
+export interface TensorStatistics {
+  /** Elements compared, masked ones included. */
+  readonly count: number;
+  readonly maxAbs: number;
+  /** Largest |expected| that is not masked. */
+  readonly largest: number;
+  /** maxAbs / largest; 0 when both are 0. */
+  readonly relative: number;
+  readonly nmse: number;
+  readonly cosine: number;
+  /** Row-major index of the largest difference. */
+  readonly worst: number;
+  /** The largest difference beyond what the position allows, divided by `largest`. */
+  readonly excess: number;
+}
+
+export interface StatisticsCollector {
+  /** Adds the next elements.
+   *  @param expected @param found of the same length
+   *  @param slack how much of each difference is allowed, in the unit of the elements */
+  add(expected: Numbers, found: Numbers, slack?: number): void;
+  result(): TensorStatistics;
+}
+
+/** Starts a comparison. */
+export function collectStatistics(): StatisticsCollector {
+  const total = { maxAbs: 0, largest: 0, worst: 0, beyond: 0 };
+  let [count, differences, expectedSquares, foundSquares, products] = [0, 0, 0, 0, 0];
+  return {
+    add(expected, found, slack = 0) {
+      const piece = measure(expected, found);
+      if (piece.maxAbs > total.maxAbs) {
+        total.maxAbs = piece.maxAbs;
+        total.worst = count + piece.worst;
+      }
+      total.beyond = Math.max(total.beyond, piece.maxAbs - slack);
+      total.largest = Math.max(total.largest, piece.largest);
+      differences += piece.differences;
+      expectedSquares += piece.expectedSquares;
+      foundSquares += piece.foundSquares;
+      products += piece.products;
+      count += expected.length;
+    },
+    result: () => ({
+      count,
+      maxAbs: total.maxAbs,
+      largest: total.largest,
+      relative: ratio(total.maxAbs, total.largest),
+      nmse: ratio(differences, expectedSquares),
+      cosine: cosineOf(products, expectedSquares, foundSquares),
+      worst: total.worst,
+      excess: ratio(total.beyond, total.largest),
+    }),
+  };
+}
+
+/** The sums and maxima of one piece. Locals only: this loop decides how fast traces compare. */
+function measure(expected: Numbers, found: Numbers) {
+  let maxAbs = 0;
+  let largest = 0;
+  let worst = 0;
+  let differences = 0;
+  let expectedSquares = 0;
+  let foundSquares = 0;
+  let products = 0;
+  const { length } = expected;
+  for (let i = 0; i < length; i++) {
+    const e = expected[i];
+    const f = found[i];
+    const difference = e - f;
+    // Masked, or not a number, or an infinity: the difference then differs from itself.
+    if (!(e >= MASKED_BELOW && f >= MASKED_BELOW && difference - difference === 0)) {
+      if (agreesSpecially(e, f)) continue;
+      if (maxAbs !== Number.POSITIVE_INFINITY) worst = i;
+      maxAbs = Number.POSITIVE_INFINITY;
+      differences = Number.POSITIVE_INFINITY;
+      continue;
+    }
+    const distance = Math.abs(difference);
+    if (distance > maxAbs) {
+      maxAbs = distance;
+      worst = i;
+    }
+    const magnitude = Math.abs(e);
+    if (magnitude > largest) largest = magnitude;
+    differences += difference * difference;
+    expectedSquares += e * e;
+    foundSquares += f * f;
+    products += e * f;
+  }
+  return { maxAbs, largest, worst, differences, expectedSquares, foundSquares, products };
+}
+
+/** Both masked, or the same infinity. */
+function agreesSpecially(expected: number, found: number): boolean {
+  if (expected < MASKED_BELOW || found < MASKED_BELOW) {
+    return expected < MASKED_BELOW && found < MASKED_BELOW;
+  }
+  return expected === found;
+}
+
+function ratio(part: number, whole: number): number {
+  if (part === 0) return 0;
+  return Number.isFinite(part) && Number.isFinite(whole) ? part / whole : Number.POSITIVE_INFINITY;
+}
+
+function cosineOf(products: number, expectedSquares: number, foundSquares: number): number {
+  const norms = Math.sqrt(expectedSquares) * Math.sqrt(foundSquares);
+  if (norms === 0) return expectedSquares === foundSquares ? 1 : 0;
+  const cosine = products / norms;
+  return Number.isNaN(cosine) ? 0 : Math.max(-1, Math.min(1, cosine));
+}
+
+/** Whether two elements differ by more than is allowed. */
+export function isBeyond(expected: number, found: number, allowed: number): boolean {
+  if (agreesSpecially(expected, found)) return false;
+  if (expected < MASKED_BELOW || found < MASKED_BELOW) return true;
+  return !(Math.abs(expected - found) <= allowed);
+}
