@@ -8,8 +8,8 @@
 import { Bench } from 'tinybench';
 import * as reference from '../src/kernels/reference/widen.ts';
 import { createWidener, type SixteenBitDtype } from '../src/kernels/wasm/module.ts';
-import { packingTasks } from './support/packing.ts';
 import { printMatmulLines } from './support/matmul-lines.ts';
+import { packingTasks } from './support/packing.ts';
 
 /** A row block of 8 MiB: 1024 rows of 4096 16-bit numbers. */
 const ROWS = 1024;
