@@ -33,6 +33,13 @@ for await (const chunk of process.stdin) input += chunk;
 process.stdout.write(JSON.stringify({ args: process.argv.slice(2), input, greeting: greet() }));
 process.exitCode = 6;
 `;
+const WORKER = `/** Greets. */
+import { greet } from '../greet.ts';
+
+declare const process: { stdout: { write(text: string): void } };
+
+process.stdout.write(greet());
+`;
 const greeting = (text: string) => `export const greet = (): string => '${text}';\n`;
 
 const tsconfig = JSON.parse(readFileSync(new URL('../../tsconfig.json', import.meta.url), 'utf8'));
@@ -41,6 +48,7 @@ const lean = { ...tsconfig.compilerOptions, lib: ['ES2022'], types: [] };
 const project = createProject({
   'src/cli/main.ts': MAIN,
   'src/greet.ts': greeting('first'),
+  'src/engine/engine-worker.ts': WORKER,
   // Fewer declarations to read: a third of the time.
   'tsconfig.json': JSON.stringify({ ...tsconfig, compilerOptions: lean }),
   'src/bytes.ts': `export * from './kernels/wasm/binary.generated.ts';\n`,
@@ -89,6 +97,17 @@ spec('law: the generated module holds the bytes of every compiled module', () =>
     assert.ok(bytes.equals(Buffer.from(constants[index][2], 'base64')), name);
     if (!name.includes('relaxed')) assert.ok(WebAssembly.validate(bytes), name);
   }
+});
+
+spec('law: the script of the workers stands alone, as a file and as a text', () => {
+  const script = read('dist/worker.js');
+  assert.is(/\b(import|export|require)\b/.test(script), false);
+  const printed = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+  assert.is(printed.stdout, 'first');
+  const [, text = ''] = /^export const ENGINE_WORKER_SOURCE: string =\n {2}(".*");$/m.exec(
+    read('src/engine/worker.generated.ts'),
+  ) ?? ['', '""'];
+  assert.is(JSON.parse(text), script);
 });
 
 spec('law: a second build does nothing, within a second', () => {
@@ -194,7 +213,7 @@ spec('law: every kind of build clears away the folder of one that was killed, fr
   rmSync(project.at(`.dist-${process.pid}`), { recursive: true });
 });
 
-spec('law: nothing but dist/ and the generated module is left behind', () => {
+spec('law: nothing but dist/ and the generated modules is left behind', () => {
   const names = readdirSync(project.at('.'));
   assert.equal(
     names.filter((name) => name.startsWith('.')),
