@@ -84,10 +84,14 @@ spec('law: every element of a block has one place, and together they fill it', (
     assert.is(places.size, 2 * H * 64 * D);
     assert.is(bytes.size, 2 * H * 64 * D);
     assert.is(Math.max(...places), cacheBlockBytes('f32', H, D) / 4 - 1);
-    for (let row = 0; row < H * 64; row++) {
+    for (let row = 0; row < 64 * H; row++) {
       const [slot, h] = [row % 64, Math.floor(row / 64)];
       for (const at of [keyScaleIndex(D, h, slot), valueScaleIndex(H, D, h, slot)]) {
-        for (let byte = at; byte < at + 4; byte++) bytes.add(byte);
+        bytes
+          .add(at)
+          .add(at + 1)
+          .add(at + 2)
+          .add(at + 3);
       }
     }
     assert.is(bytes.size, 2 * H * 64 * (D + 4));
