@@ -1,5 +1,6 @@
-/** Builds `dist/`: the WebAssembly module (asc), its bytes as a TypeScript module, the script of the
- *  workers as another (esbuild), then `src/` as JavaScript with types and source maps (tsc). What is up to date is left alone.
+/** Builds `dist/`: the WebAssembly modules (asc), their bytes as a TypeScript module, the script of
+ *  the workers as another (esbuild), then `src/` as JavaScript with types and source maps (tsc).
+ *  What is up to date is left alone.
  *
  *  Usage: node .scripts/build.mjs */
 

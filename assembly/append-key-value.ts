@@ -4,7 +4,8 @@
  *      float32 block   | keys [H][4 groups][D][16 positions] |
  *                      | values [H][D/32 groups][64 positions][32 channels] |
  *      int8 block      | H × 4 groups of: keys [B/4][16 positions][4 channels], scales [16] f32 |
- *                      | H × of: scales [64] f32, values [B/16 groups][16 quads][16 channels][4] |
+ *                      | value scales [H][64] f32 |
+ *                      | values [H][B/16 groups][16 quads][16 channels][4 positions] i8 |
  *
  *  The last group of channels is as wide as what is left. So attention finds its lanes side by side
  *  and reads whole cache lines in the order in which they lie.
@@ -75,8 +76,9 @@ export function appendKeyValueInt8(
       const group = block + (h * 4 + (slot >> 4)) * (B + 4) * 16;
       const scale = writeKey(group + (slot & 15) * 4, keyPtr + row, D);
       store<f32>(group + B * 16 + (slot & 15) * 4, scale);
-      const scales = block + (H + h) * (B + 4) * 64;
-      store<f32>(scales + slot * 4, writeValue(scales + 256, valuePtr + row, D, slot));
+      const scales = block + (H * (B + 4) + h * 4) * 64;
+      const values = block + (H * (B + 8) + h * B) * 64;
+      store<f32>(scales + slot * 4, writeValue(values, valuePtr + row, D, slot));
     }
   }
 }

@@ -43,10 +43,10 @@ export function biasBlock(xPtr: usize, s: i32, visible: i32, slope: f32): f32 {
   return maxLanes(max);
 }
 
-/** Makes a block of 64 positions one that is not seen. */
-export function hideBlock(xPtr: usize): void {
+/** Makes blocks of 64 positions such that are not seen. */
+export function hideBlocks(xPtr: usize, blocks: usize): void {
   const nothing = f32x4.splat(-Infinity);
-  for (const end = xPtr + 256; xPtr < end; xPtr += 16) v128.store(xPtr, nothing);
+  for (const end = xPtr + blocks * 256; xPtr < end; xPtr += 16) v128.store(xPtr, nothing);
 }
 
 /** The published scores of the 64 positions from `s` on: x[s] + slope · s. Behind the last one that
@@ -69,16 +69,18 @@ export function observeScores(
 }
 
 /** The probabilities x[s] / sum, or 0.
- *  @param probsPtr of one query `[S]` (overwritten) @param xPtr exponentials */
+ *  @param probsPtr of one query `[S]` (overwritten)
+ *  @param xPtr exponentials, 64 and then the next 64 `stride` bytes on */
 export function observeProbs(
   probsPtr: usize,
   xPtr: usize,
+  stride: usize,
   visible: i32,
   S: i32,
   sum: f32,
 ): void {
   for (let s: i32 = 0; s < S; s++) {
-    const i = <usize>s << 2;
-    store<f32>(probsPtr + i, s < visible ? load<f32>(xPtr + i) / sum : 0);
+    const x = xPtr + (<usize>s >> 6) * stride + (<usize>s & 63) * 4;
+    store<f32>(probsPtr + (<usize>s << 2), s < visible ? load<f32>(x) / sum : 0);
   }
 }

@@ -3,8 +3,8 @@
  *
  *      keys of one head   | 4 groups of: [B/4][16 positions][4 channels], 16 float32 scales |
  *
- *  B is D rounded up to a multiple of 4. One 16-byte load holds four channels of four positions, which are the lanes of the sums. Memory
- *  is read in the order in which it lies.
+ *  B is D rounded up to a multiple of 4. One 16-byte load holds four channels of four positions,
+ *  which are the lanes of the sums. Memory is read in the order in which it lies.
  *
  *  - Relaxed build: the dot product of four bytes takes its second operand from 0…127, so the query
  *    is split in max(q, 0) and max(−q, 0), with a sum for each.

@@ -1,8 +1,7 @@
 /** Weighted int8 values of one block: y[i] = y[i] + float32(Σ_s w[s] · v[s, i]) · scale, the sum an
  *  integer.
  *
- *      values of one head   | [64] float32 scales |
- *                           | 16 quads of [16 channels][4 positions] | 16 of the next 16 | … |
+ *      values of one head   | 16 quads of [16 channels][4 positions] | 16 of the next 16 | … |
  *
  *  The last group is as wide as the rest of B, which is D rounded up to a multiple of 4.
  *
@@ -22,9 +21,6 @@ import { greatestLane } from './int8-row';
 
 /** Bytes of the weights of one block and query. */
 export const WEIGHTS_BYTES: usize = 128;
-
-/** Bytes of the scales before the values. */
-const SCALES_BYTES: usize = 256;
 
 /** Bytes from one quad of weights to the next. */
 const WEIGHT_STEP: usize = ASC_FEATURE_RELAXED_SIMD ? 4 : 8;
@@ -79,7 +75,7 @@ function integerLanes(xPtr: usize, scalesPtr: usize, inverses: v128): v128 {
 }
 
 /** One query, 16 channels at a time, then 4.
- *  @param yPtr `[D]` (overwritten) @param valuesPtr scales, `[B/16][16][16][4]`
+ *  @param yPtr `[D]` (overwritten) @param valuesPtr `[B/16][16][16][4]`
  *  @param quads to be summed */
 export function weighOneInt8(
   yPtr: usize,
@@ -91,7 +87,6 @@ export function weighOneInt8(
 ): void {
   const scales = f32x4.splat(scale);
   const weightsEnd = weightsPtr + quads * WEIGHT_STEP;
-  valuesPtr += SCALES_BYTES;
   let i: usize = 0;
   for (; i + 16 <= D; i += 16) {
     let v = valuesPtr + i * 64;
@@ -158,7 +153,6 @@ export function weighTwoInt8(
   const scales0 = f32x4.splat(scale0);
   const scales1 = f32x4.splat(scale1);
   const weightsEnd = weightsPtr + quads * WEIGHT_STEP;
-  valuesPtr += SCALES_BYTES;
   let i: usize = 0;
   for (; i + 8 <= D; i += 8) {
     const stride = groupStride(B, i);

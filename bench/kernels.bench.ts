@@ -9,6 +9,7 @@ import { Bench } from 'tinybench';
 import * as reference from '../src/kernels/reference/widen.ts';
 import { createWidener, type SixteenBitDtype } from '../src/kernels/wasm/module.ts';
 import { printMatmulLines } from './support/matmul-lines.ts';
+import { packingTasks } from './support/packing.ts';
 
 /** A row block of 8 MiB: 1024 rows of 4096 16-bit numbers. */
 const ROWS = 1024;
@@ -22,7 +23,10 @@ const MIRRORS = { BF16: reference.widenBf16, F16: reference.widenF16 };
 
 const widener = createWidener();
 const bench = new Bench({ time: 1000, warmupTime: 200, retainSamples: true });
+/** Bytes that a task reads and writes, by its name. */
+const taskBytes = new Map<string, number>();
 for (const dtype of ['BF16', 'F16'] as const) addWidening(dtype);
+for (const { name, bytes, run } of packingTasks()) add(name, bytes, run);
 await bench.run();
 
 console.log(`${bench.runtime} ${bench.runtimeVersion}`);
@@ -30,7 +34,7 @@ for (const task of bench.tasks) {
   const { result } = task;
   if (result.state !== 'completed') throw new Error(`${task.name}: ${result.state}`);
   const { p50, p25, p75 } = quartiles(result.latency.samples ?? []);
-  const gigabytes = (COUNT * (2 + 4)) / 1e9;
+  const gigabytes = (taskBytes.get(task.name) ?? Number.NaN) / 1e9;
   const speed = (gigabytes / (p50 / 1000)).toFixed(1);
   const spread = ((p75 - p25) / 2).toFixed(2);
   console.log(`${task.name}  ${p50.toFixed(2)} ± ${spread} ms  ${speed} GB/s`);
@@ -48,7 +52,14 @@ function addWidening(dtype: SixteenBitDtype): void {
   if (new Uint32Array(found.buffer).some((bits, i) => bits !== expectedBits[i])) {
     throw new Error(`widen ${dtype} differs from its mirror`);
   }
-  bench.add(`widen ${dtype} [${ROWS}, ${COLUMNS}]`, () => widener.widen(dtype, bytes, found, 0));
+  add(`widen ${dtype} [${ROWS}, ${COLUMNS}]`, COUNT * (2 + 4), () =>
+    widener.widen(dtype, bytes, found, 0),
+  );
+}
+
+function add(name: string, bytes: number, run: () => void): void {
+  taskBytes.set(name, bytes);
+  bench.add(name, run);
 }
 
 /** @param samples times in milliseconds, in any order */

@@ -1,8 +1,8 @@
-/** Memory over many loads: a model is loaded, runs, and is closed again; what the process holds after
- *  the last cycle is compared with what it held after the tenth.
+/** Memory over many loads: a model is loaded, runs, and is closed again; what the process holds
+ *  after the last cycle is compared with what it held after the tenth.
  *
- *  Usage: npm run bench:cycles [-- CYCLES [THREADS]]. Prints resident memory now and then, and fails
- *  when the last is more than 5 % above the tenth. */
+ *  Usage: npm run bench:cycles [-- CYCLES [THREADS]]. Prints resident memory now and then, and
+ *  fails when the last is more than 5 % above the tenth. */
 
 import { load } from '../src/index.ts';
 

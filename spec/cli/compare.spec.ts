@@ -106,6 +106,27 @@ cli('law: --class decides how far is too far', async () => {
   assert.is(await code('--model', model, path, '--class', 'bf16'), 0);
 });
 
+for (const { name } of GOLDENS.slice(0, 3)) {
+  cli(
+    `law: the quantized engine is within its own class, and not within f32 (${name})`,
+    async () => {
+      const [exact, quantized] = ['exact', 'quantized'].map((leaf) => join(folder, leaf));
+      const trace = ['trace', '-m', goldenPath(name), '--prompt-ids', '5,77,9,31,12,40,7,3,66'];
+      assert.is((await runCommand([...trace, '--out', exact])).code, 0);
+      for (const type of ['int8', 'int4', 'int8-channel', 'int4-channel']) {
+        assert.is((await runCommand([...trace, '--out', quantized, '-q', type])).code, 0);
+        const arithmetic = type.replace('-channel', '');
+        const code = async (...args: string[]) => (await runCommand(['compare', ...args])).code;
+        assert.is(await code(exact, quantized, '--class', arithmetic), 0, type);
+        assert.is(await code('-m', goldenPath(name), quantized, '--class', arithmetic), 0, type);
+        assert.is(await code(exact, quantized, '--class', 'f32'), 1, type);
+        // By default the class is what the trace says of itself.
+        assert.is(await code('-m', goldenPath(name), quantized), 0, type);
+      }
+    },
+  );
+}
+
 cli('law: --taps chooses what is compared', async () => {
   const json = async (...args: string[]) =>
     JSON.parse((await runCommand(['compare', expected, broken, '--json', ...args])).stdout);

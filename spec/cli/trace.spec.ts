@@ -1,6 +1,6 @@
 /** `baichuan trace` against the recorded activations of the golden models. */
 
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -73,6 +73,24 @@ cli('law: the line printed says file, tensors and tokens', async () => {
   assert.is(stdout, `${out}: ${readSafetensors(out).size} tensors of 3 tokens\n`);
   assert.is(stderr, '');
 });
+
+for (const [title, args, arithmetic] of [
+  ['float32 weights', [], 'f32'],
+  ['the reference kernels', ['--kernels', 'reference'], 'f32'],
+  ['fast activations beside float32 weights', ['--activations', 'fast'], 'f32'],
+  ['a cache in int8', ['--kv', 'int8'], 'int8'],
+  ['int8', ['-q', 'int8'], 'int8'],
+  ['int8 with exact activations', ['-q', 'int8', '--activations', 'exact'], 'int8'],
+  ['int8 by rows', ['-q', 'int8-channel'], 'int8'],
+  ['int4', ['-q', 'int4'], 'int4'],
+  ['int4 by rows', ['-q', 'int4-channel'], 'int4'],
+] as const) {
+  cli(`law: the class of a trace with ${title} is ${arithmetic}`, async () => {
+    const out = join(folder, 'class.safetensors');
+    assert.is((await runCommand([...base, '--out', out, ...args])).code, 0);
+    assert.is(/"class":"([a-z0-9]+)"/.exec(readFileSync(out, 'latin1'))?.[1], arithmetic);
+  });
+}
 
 cli('error: a failed or interrupted trace leaves an existing file and no debris', async () => {
   const out = join(folder, 'kept.safetensors');

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { load, openModel, openTokenizer } from '../../src/engine/load.ts';
+import { traceTensorsToWrite } from '../../src/engine/trace-file.ts';
 import type { StoredTensor } from '../../src/formats/checkpoint.ts';
 import { decodeRows } from '../../src/formats/gguf/decode-rows.ts';
 import { exportGguf } from '../../src/formats/gguf/export.ts';
@@ -108,6 +109,24 @@ engine('law: weights in blocks compute what their values compute, bit for bit', 
   }
   assert.is.not(results[0].join(), results[1].join(), 'the types differ');
 });
+
+engine(
+  'law: weights in blocks are traced in class f32, with fast activations in int8',
+  async () => {
+    const { gguf } = await blockModel('Q4_0');
+    for (const [activations, arithmetic] of [
+      ['exact', 'f32'],
+      ['fast', 'int8'],
+    ] as const) {
+      await using found = await load(new Blob([Uint8Array.from(gguf)]), { activations });
+      const { metadata } = traceTensorsToWrite(
+        found,
+        await found.trace([5, 700], { taps: ['logits'] }),
+      );
+      assert.is(metadata.get('class'), arithmetic);
+    }
+  },
+);
 
 engine('law: the tokenizer comes from the file, without its weights', async () => {
   const tokenizer = await openTokenizer(new Blob([Uint8Array.from(smallModel())]));

@@ -13,11 +13,17 @@ import {
 
 type Mirror = (y: Float32Array, x: Uint16Array, count: number) => void;
 type Kernel = (yPtr: number, xPtr: number, count: number) => void;
+type RangeMirror = (y: Float32Array, x: Uint16Array, start: number, end: number) => void;
+type RangeKernel = (yPtr: number, xPtr: number, start: number, end: number) => void;
 
 const DTYPES: SixteenBitDtype[] = ['BF16', 'F16'];
 const MIRRORS: Record<SixteenBitDtype, Mirror> = {
   BF16: reference.widenBf16,
   F16: reference.widenF16,
+};
+const RANGE_MIRRORS: Record<SixteenBitDtype, RangeMirror> = {
+  BF16: reference.widenBf16Range,
+  F16: reference.widenF16Range,
 };
 const ALL_PATTERNS = Uint16Array.from({ length: 65_536 }, (_, pattern) => pattern);
 
@@ -54,7 +60,27 @@ for (const [build, binary] of Object.entries(BUILDS)) {
     F16: kernels.widenF16,
   };
 
+  const rangeOf: Record<SixteenBitDtype, RangeKernel> = {
+    BF16: kernels.widenBf16Range,
+    F16: kernels.widenF16Range,
+  };
+
   for (const dtype of DTYPES) {
+    spec(`pair: ${build} ${dtype} in any range writes just that range, as its mirror does`, () => {
+      const [xPtr, yPtr, count] = [65_536, 131_072, 37];
+      const x = Uint16Array.from({ length: count }, (_, i) => (i * 7919 + 3) % 65_536);
+      new Uint16Array(memory.buffer, xPtr, count).set(x);
+      for (let start = 0; start <= count; start += 3) {
+        for (let end = start; end <= count; end += 5) {
+          const found = new Uint32Array(memory.buffer, yPtr, count).fill(7);
+          rangeOf[dtype](yPtr, xPtr, start, end);
+          const expected = new Float32Array(new Uint32Array(count).fill(7).buffer);
+          RANGE_MIRRORS[dtype](expected, x, start, end);
+          assert.equal(found, bitsOf(expected), `${start} … ${end}`);
+        }
+      }
+    });
+
     spec(`pair: ${build} ${dtype} agrees bit for bit on all 65,536 patterns`, () => {
       const xPtr = 65_536;
       const yPtr = xPtr + 131_072;

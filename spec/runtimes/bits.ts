@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { EngineOptions } from '../../src/engine/engine-options.ts';
 import { complete } from '../../src/engine/generate.ts';
+import type { LanguageModel } from '../../src/engine/language-model.ts';
 import { load } from '../../src/engine/load.ts';
 import { cos, exp, exp32, log, pow, sin } from '../../src/math/index.ts';
 import { syntheticFolder } from '../support/synthetic-model.ts';
@@ -67,15 +68,21 @@ const shape = {
 } as const;
 const ids = Array.from({ length: 83 }, (_, i) => (i * 7919 + 13) % shape.vocabSize);
 const folder = syntheticFolder(shape);
+
+/** The last logits of a prompt that comes token by token, then in two chunks. */
+async function lastInChunks(model: LanguageModel): Promise<Float32Array> {
+  const sequence = model.openSequence();
+  for (const id of ids.slice(0, 20)) await sequence.append([id]);
+  await sequence.append(ids.slice(20, 70));
+  return sequence.append(ids.slice(70));
+}
+
 for (const quantize of ['none', 'int8', 'int4'] as const) {
   for (const threads of [1, 2, 4]) {
     for (const simd of ['auto', 'baseline'] as const) {
       await using model = await load(folder, { quantize, threads, simd });
       const { data } = await model.forward(ids);
-      const sequence = model.openSequence();
-      for (const id of ids.slice(0, 20)) await sequence.append([id]);
-      await sequence.append(ids.slice(20, 70));
-      const last = await sequence.append(ids.slice(70));
+      const last = await lastInChunks(model);
       if (hash([last]) !== hash([data.subarray(-shape.vocabSize)])) console.log('chunks differ');
       console.log(`${quantize}, ${threads} threads, ${simd} ${hash([data])}`);
     }

@@ -1,5 +1,6 @@
-/** The quantizers that llama.cpp's converter uses, to compare ours with. Source: ggml-org/llama.cpp,
- *  ggml/src/ggml-quants.c, quantize_row_q4_0_ref and quantize_row_q8_0_ref: per 32 weights
+/** The quantizers that llama.cpp's converter uses, to compare ours with. Source:
+ *  ggml-org/llama.cpp, ggml/src/ggml-quants.c, quantize_row_q4_0_ref and quantize_row_q8_0_ref:
+ *  per 32 weights
  *
  *      Q4_0: d = max / −8, max with its sign;  q = min(15, trunc(x / d + 8.5));  x ≈ (q − 8) · d
  *      Q8_0: d = max|x| / 127;                 q = round(x / d), half away from 0;    x ≈ q · d
@@ -8,7 +9,8 @@
 
 const GROUP = 32;
 
-/** The weights that a Q4_0 file gives back. @param weights `[out, in]`, in being a multiple of 32 */
+/** The weights that a Q4_0 file gives back.
+ *  @param weights `[out, in]`, in being a multiple of 32 */
 export function ggmlQ4(weights: Float32Array): Float32Array {
   return byGroups(weights, (group, target) => {
     let extreme = 0;
@@ -23,7 +25,8 @@ export function ggmlQ4(weights: Float32Array): Float32Array {
   });
 }
 
-/** The weights that a Q8_0 file gives back. @param weights `[out, in]`, in being a multiple of 32 */
+/** The weights that a Q8_0 file gives back.
+ *  @param weights `[out, in]`, in being a multiple of 32 */
 export function ggmlQ8(weights: Float32Array): Float32Array {
   return byGroups(weights, (group, target) => {
     const d = Math.fround(group.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127);

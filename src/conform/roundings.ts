@@ -1,10 +1,10 @@
 /** Which kind of rounding each point of a trace carries, and how long its sums are. */
 
-import { type TracePlace, tracePoint } from '../model/trace-points.ts';
+import { type TraceKind, type TracePlace, tracePoint } from '../model/trace-points.ts';
 import { type ArithmeticClass, operationBar, pathBar, type Rounding } from '../verify/bars.ts';
 import type { TraceSizes } from './trace-model.ts';
 
-const ROUNDINGS: Readonly<Record<string, readonly [Rounding, keyof TraceSizes]>> = {
+const ROUNDINGS: Readonly<Record<TraceKind, readonly [Rounding, keyof TraceSizes]>> = {
   inputIds: ['copy', 'T'],
   embedding: ['lookup', 'C'],
   inputNorm: ['norm', 'C'],
@@ -29,6 +29,12 @@ const ROUNDINGS: Readonly<Record<string, readonly [Rounding, keyof TraceSizes]>>
   logits: ['copy', 'V'],
 };
 
+const COPIES: Partial<Record<TraceKind, TraceKind>> = {
+  attention: 'oProj',
+  mlp: 'down',
+  logits: 'lmHead',
+};
+
 export interface BarContext {
   readonly arithmetic: ArithmeticClass;
   readonly sizes: TraceSizes;
@@ -47,7 +53,8 @@ export function barOf(
   scoreScale?: number,
 ): number {
   const { arithmetic, sizes, position, layers } = context;
-  const [rounding, axis] = ROUNDINGS[place.kind];
+  // What is copied has come the way of what it is a copy of.
+  const [rounding, axis] = ROUNDINGS[alone ? place.kind : (COPIES[place.kind] ?? place.kind)];
   const length = sizes[axis] ?? 1;
   const operation = { rounding, length, scoreScale };
   if (alone) return operationBar(operation, arithmetic);

@@ -47,7 +47,7 @@ export function rowOf({ name, statistics }: TensorVerdict, trace: TraceSource): 
 
 /** The layer whose expected tensor is what was found under the name of another. */
 async function otherLayer(
-  { kind, layer, bar = 0 }: TensorVerdict,
+  { kind, layer, statistics: own }: TensorVerdict,
   expected: TraceSource,
   values: Numbers,
   row: number,
@@ -59,8 +59,8 @@ async function otherLayer(
     if (other.length !== values.length) continue;
     const statistics = collectStatistics();
     statistics.add(other, values);
-    // An accumulated path may be longer there: twice the bar and a little.
-    if (statistics.result().relative <= 4 * bar + 1e-4) return candidate;
+    // Rounding on the way there is some orders smaller than the difference of two layers.
+    if (100 * statistics.result().relative <= Math.min(1, own?.relative ?? 0)) return candidate;
   }
   return undefined;
 }

@@ -94,8 +94,9 @@ export async function settleEngineOptions(
   const canShare = canShareMemory();
   if (!canShare && (options.threads ?? 1) > 1) {
     onNotice(
-      'One thread is used: without SharedArrayBuffer no memory can be shared. Serve the page with ' +
-        'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.',
+      'One thread is used: without SharedArrayBuffer no memory can be shared. ' +
+        'Serve the page with Cross-Origin-Opener-Policy: same-origin and ' +
+        'Cross-Origin-Embedder-Policy: require-corp.',
     );
   }
   const most = Math.min(await availableThreads(), MOST_THREADS);

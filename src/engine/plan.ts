@@ -1,8 +1,8 @@
 /** What a model needs in memory, computed before anything is allocated.
  *
- *  The WebAssembly kernels keep it in banks (kernels/wasm/bank.ts): embedding, layers, head, in this
- *  order, each with its part of the cache. As few banks as can hold it are used, filled as evenly as
- *  whole layers allow. The reference kernels hold weights and cache as float32. */
+ *  The WebAssembly kernels keep it in banks (kernels/wasm/bank.ts): embedding, layers, head, in
+ *  this order, each with its part of the cache. As few banks as can hold it are used, filled as
+ *  evenly as whole layers allow. The reference kernels hold weights and cache as float32. */
 
 import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError } from '../errors.ts';
@@ -183,9 +183,10 @@ function partTooLarge(part: Part, scratchBytes: number, capacity: number): Baich
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   const where = typeof part.place === 'number' ? `layer ${part.place}` : part.place;
   const sizes = [part.weightBytes, part.cacheBytes, scratchBytes].map(megabytes);
+  const needs = `Weights (${sizes[0]}), cache (${sizes[1]}) and activations (${sizes[2]})`;
   return new BaichuanError('out-of-memory', {
     where,
-    what: `Weights (${sizes[0]}), cache (${sizes[1]}) and activations (${sizes[2]}) must lie in one memory of ${megabytes(capacity)}.`,
+    what: `${needs} must lie in one memory of ${megabytes(capacity)}.`,
     fix: 'Use a smaller --context-length, --kv int8, or --quantize int4.',
     expected: capacity,
     found: part.weightBytes + part.cacheBytes + scratchBytes,

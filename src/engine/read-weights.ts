@@ -138,8 +138,8 @@ function noticeRequantized(
   if (requantized.length === 0) return;
   const [{ name, dtype }] = requantized;
   onNotice(
-    `${requantized.length} tensors are quantized a second time (${name} from ${dtype}), which costs ` +
-      'accuracy; --quantize none takes them as they are.',
+    `${requantized.length} tensors are quantized a second time (${name} from ${dtype}), which ` +
+      'costs accuracy; --quantize none takes them as they are.',
   );
 }
 

@@ -72,9 +72,16 @@ async function expectRoom(
   const available = await availableMemoryBytes();
   if (available === undefined || plan.totalBytes <= available) return;
   const fitting = whatFits(config, options, available);
+  const [all, weights, cache, free] = [
+    plan.totalBytes,
+    plan.weightBytes,
+    plan.cacheBytes,
+    available,
+  ].map(gigabytes);
+  const parts = `weights ${weights}, cache of ${plan.contextLength} positions ${cache}`;
   throw new BaichuanError('out-of-memory', {
     where: 'memory plan',
-    what: `The model needs ${gigabytes(plan.totalBytes)} (weights ${gigabytes(plan.weightBytes)}, cache of ${plan.contextLength} positions ${gigabytes(plan.cacheBytes)}), but only ${gigabytes(available)} are free.`,
+    what: `The model needs ${all} (${parts}), but only ${free} are free.`,
     fix: fitting === undefined ? 'Use a machine with more memory.' : `Use ${fitting}.`,
     expected: available,
     found: plan.totalBytes,
@@ -96,7 +103,8 @@ function whatFits(
     for (const quantize of [options.quantize ?? 'none', ...QUANTIZATIONS.slice(1, 3)]) {
       const plan = planMemory(config, { ...options, quantize, kvCache: undefined, contextLength });
       if (plan.totalBytes > available) continue;
-      return `--quantize ${quantize} --context-length ${contextLength} (${gigabytes(plan.totalBytes)})`;
+      const size = gigabytes(plan.totalBytes);
+      return `--quantize ${quantize} --context-length ${contextLength} (${size})`;
     }
   }
   return undefined;

@@ -2,6 +2,7 @@
  *  metadata. */
 
 import type { TensorToWrite } from '../formats/safetensors-writer.ts';
+import type { ArithmeticClass } from '../verify/bars.ts';
 import { type Trace, type TraceTensor, tapFilter } from '../verify/trace.ts';
 import type { LanguageModel } from './language-model.ts';
 
@@ -17,11 +18,25 @@ export function traceTensorsToWrite(
     ['format', 'pt'],
     ['producer', 'baichuan-ts'],
     ['kernels', model.kernels],
-    ['class', 'f32'],
+    ['class', classOf(model)],
     ['architecture', architecture],
   ]);
   const ids = tapFilter(taps)('input_ids') ? [idsToWrite(trace.inputIds)] : [];
   return { tensors: [...ids, ...[...trace.tensors.values()].map(activationToWrite)], metadata };
+}
+
+/** How coarsely the model computes with the numbers of its file. Weights that a file has quantized
+ *  are its numbers: only activations and caches in int8 round beside them. */
+function classOf({
+  quantize,
+  activations,
+  kvCache,
+  plan,
+}: Pick<LanguageModel, 'quantize' | 'activations' | 'kvCache' | 'plan'>): ArithmeticClass {
+  if (quantize === 'int4' || quantize === 'int4-channel') return 'int4';
+  const isQuantized = [...plan.formats.values()].some((format) => format.startsWith('int'));
+  const isInteger = isQuantized && activations === 'fast';
+  return quantize !== 'none' || isInteger || kvCache === 'int8' ? 'int8' : 'f32';
 }
 
 function activationToWrite({ name, shape, values }: TraceTensor): TensorToWrite {

@@ -30,8 +30,9 @@ export function ownThread(): OwnThread {
 function parentPort(): Port {
   // Workers of a browser have no process; those of Node, Deno and Bun do.
   if (typeof process !== 'undefined' && typeof process.getBuiltinModule === 'function') {
-    const port = process.getBuiltinModule('node:worker_threads').parentPort;
-    if (port !== null && port !== undefined) return port as unknown as Port;
+    const port: unknown = process.getBuiltinModule('node:worker_threads').parentPort;
+    if (port !== null && port !== undefined) return port as Port;
   }
-  return globalThis as unknown as Port;
+  const scope: unknown = globalThis;
+  return scope as Port;
 }

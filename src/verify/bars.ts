@@ -14,7 +14,9 @@
  *      norm          4u + √n·v/2         the sum of n squares, halved by the root
  *      sum           4u + (8 + 4√n)·v    n products, added in any order: at most 8v·Σ|ab| for
  *                                        random and 2√n·v·Σ|ab| for equal signs; Σ|ab| is some
- *                                        twice the largest result
+ *                                        twice the largest result. int8, int4: 8u, as weights and
+ *                                        activations in groups are off by half a step each, and
+ *                                        the largest of a group is some 8 times its mean
  *      softmax       8u + √n·v + s·v     n exponentials of arguments up to s
  *
  *  *Path.* When they do not, the error made before is carried along. Every layer adds that of its
@@ -22,7 +24,7 @@
  *  this one and itself). `spec/conform/roundings.spec.ts` holds correct variants of the model to
  *  it:
  *
- *      path = operation + 2 · √(1 + d) · (2u + (4 + 2√C)·v)
+ *      path = operation + A · √(1 + d) · (2u + (4 + 2√C)·v)                 A = 2, int8 and int4: 4
  *
  *  Probabilities carry the error of their scores, scaled by the largest score. Rotary tensors may
  *  differ by position · 2⁻²³ more, as angles are rounded in float32 or not; what is computed from
@@ -50,6 +52,10 @@ export function isArithmeticClass(text: string): text is ArithmeticClass {
   return ARITHMETIC_CLASSES.some((name) => name === text);
 }
 
+function isQuantized(arithmetic: ArithmeticClass): boolean {
+  return arithmetic === 'int8' || arithmetic === 'int4';
+}
+
 /** What kind of rounding an operation makes. */
 export type Rounding = 'copy' | 'lookup' | 'elementwise' | 'norm' | 'sum' | 'softmax';
 
@@ -74,7 +80,7 @@ export function operationBar(
   if (rounding === 'elementwise') return 4 * u;
   if (rounding === 'norm') return 4 * u + (root * v) / 2;
   if (rounding === 'softmax') return 8 * u + root * v + scoreScale * v;
-  return 4 * u + (8 + 4 * root) * v;
+  return (isQuantized(arithmetic) ? 8 : 4) * u + (8 + 4 * root) * v;
 }
 
 export interface PathBar extends OperationBar {
@@ -90,7 +96,9 @@ export function pathBar(path: PathBar, arithmetic: ArithmeticClass): number {
   const { depth, hiddenSize, rotaryPositions, rounding, scoreScale = 0 } = path;
   const sums = (4 + 2 * Math.sqrt(hiddenSize)) * FLOAT32_ROUNDOFF;
   const rotary = 2 * rotaryPositions * ROTARY_SLACK;
-  const carried = 2 * Math.sqrt(1 + depth) * (2 * UNIT_ROUNDOFF[arithmetic] + sums) + rotary;
+  const amplification = isQuantized(arithmetic) ? 4 : 2;
+  const layer = amplification * (2 * UNIT_ROUNDOFF[arithmetic] + sums);
+  const carried = Math.sqrt(1 + depth) * layer + rotary;
   const scale = rounding === 'softmax' ? Math.max(1, scoreScale) : 1;
   // A lookup comes first and a copy adds nothing: neither carries more than its own input.
   if (rounding === 'lookup') return operationBar(path, arithmetic);

@@ -3,7 +3,8 @@
  *      float32   | keys [H][4 groups][D][16 positions] |
  *                | values [H][D/32 groups][64 positions][32 channels] |
  *      int8      | H × 4 groups of: keys [B/4][16 positions][4 channels], 16 float32 scales |
- *                | H × of: 64 float32 scales, values [B/16 groups][16 quads][16 channels][4] |
+ *                | value scales [H][64] float32 |
+ *                | values [H][B/16 groups][16 quads][16 channels][4 positions] |
  *
  *  B is D rounded up to a multiple of 4; the last group of channels is as wide as what is left. A
  *  block starts at a multiple of 4 bytes. Slots are positions within a block. */
@@ -47,10 +48,11 @@ export function valueIndexInt8(H: number, D: number, h: number, slot: number, i:
   const start = i - (i % 16);
   const width = Math.min(16, paddedHeadDim(D) - start);
   const quad = (Math.floor(slot / 4) * width + (i - start)) * 4 + (slot % 4);
-  return valueScaleIndex(H, D, h, BLOCK_POSITIONS) + start * BLOCK_POSITIONS + quad;
+  const row = H * (paddedHeadDim(D) + 8) + h * paddedHeadDim(D) + start;
+  return row * BLOCK_POSITIONS + quad;
 }
 
 /** The byte of a block at which the scale of a value lies. */
 export function valueScaleIndex(H: number, D: number, h: number, slot: number): number {
-  return (H + h) * BLOCK_POSITIONS * (paddedHeadDim(D) + 4) + slot * 4;
+  return (H * (paddedHeadDim(D) + 4) + 4 * h) * BLOCK_POSITIONS + 4 * slot;
 }

@@ -1,5 +1,5 @@
-/** y = x · Wᵀ for every weight of the reference kernels: float32 weights as they are, quantized ones
- *  dequantized first (`exact`) or met by activations in groups of int8 (`fast`). */
+/** y = x · Wᵀ for every weight of the reference kernels: float32 weights as they are, quantized
+ *  ones dequantized first (`exact`) or met by activations in groups of int8 (`fast`). */
 
 import type { QuantizedMatrix } from '../../tensor/quantized.ts';
 import { matmul } from './matmul.ts';

@@ -32,3 +32,15 @@ export function widenF16(y: Float32Array, x: Uint16Array, count: number): void {
     }
   }
 }
+
+/** Elements `start` to `end` of `widenBf16`.
+ *  @param y (overwritten in that range) @param x bit patterns */
+export function widenBf16Range(y: Float32Array, x: Uint16Array, start: number, end: number): void {
+  widenBf16(y.subarray(start, end), x.subarray(start, end), end - start);
+}
+
+/** Elements `start` to `end` of `widenF16`.
+ *  @param y (overwritten in that range) @param x bit patterns */
+export function widenF16Range(y: Float32Array, x: Uint16Array, start: number, end: number): void {
+  widenF16(y.subarray(start, end), x.subarray(start, end), end - start);
+}

@@ -133,7 +133,7 @@ function bankFull({ index, memory }: Bank, byteLength: number, cause?: unknown):
   return new BaichuanError('out-of-memory', {
     where: `bank ${index}`,
     what: `The bank of ${held} MB cannot grow by another ${wanted} MB.`,
-    fix: 'Load with --context-length set to the positions needed, so that room is planned for them.',
+    fix: 'Load with --context-length set to the positions needed: room is planned for them.',
     cause,
   });
 }

@@ -29,67 +29,74 @@ type CacheOperations = Pick<Kernels, 'createBlock' | 'copyBlock' | 'appendKeyVal
 
 /** The operations on the cache. */
 export function createCacheOperations(set: BankSet, format: CacheFormat): CacheOperations {
-  const { runner, bankAt, bankOf, into, filling } = set;
-  const kernels = KERNELS[format];
-  const slopePointers = new Map<Float32Array, Map<Bank, number>>();
-
-  /** Slopes are the same for all layers: one copy per bank. */
-  const slopesIn = (bank: Bank, slopes: Float32Array): number => {
-    const known = slopePointers.get(slopes) ?? new Map<Bank, number>();
-    slopePointers.set(slopes, known);
-    const pointer = known.get(bank) ?? bank.allocate(slopes.byteLength);
-    if (!known.has(bank)) new Float32Array(bank.memory.buffer, pointer, slopes.length).set(slopes);
-    known.set(bank, pointer);
-    return pointer;
-  };
-
+  const slopesIn = createSlopeTable();
   return {
     createBlock(layer, heads, headDim): BankBlock {
-      const bank = bankAt(layer);
+      const bank = set.bankAt(layer);
       const pointer = bank.allocate(cacheBlockBytes(format, heads, headDim));
       return { heads, headDim, bank, pointer };
     },
 
-    copyBlock(source, target) {
-      const [from, to] = [source as BankBlock, target as BankBlock];
-      const byteLength = cacheBlockBytes(format, from.heads, from.headDim);
-      to.bank.bytes(to.pointer, byteLength).set(from.bank.bytes(from.pointer, byteLength));
-    },
+    copyBlock: (source, target) => copyBlock(source as BankBlock, target as BankBlock, format),
 
     appendKeyValue(key, value, cache) {
       const { H, D } = expectShape('key', key, { T: cache.count, H: 'any', D: 'any' });
       expectShape('value', value, { T: cache.count, H, D });
-      const { bank } = cache.blocks[0] as BankBlock;
+      const bank = bankOf(cache);
       const mark = bank.arena.mark();
-      const inputs = [key, value].map((tensor) => into(bank, tensor).byteOffset);
+      const inputs = [key, value].map((tensor) => set.into(bank, tensor).byteOffset);
       const args = [writeTable(bank, cache), ...inputs, H, D, cache.position];
-      runner.run(bank, kernels.append, args, { units: cache.count, work: 2 * cache.count * H * D });
+      const range = { units: cache.count, work: 2 * cache.count * H * D };
+      set.runner.run(bank, KERNELS[format].append, args, range);
       bank.arena.release(mark);
     },
 
     attention(q, cache, { scale, slopes, observe }, target) {
       const { position, count } = cache;
       const { H, D } = expectShape('q', q, { T: count, H: 'any', D: 'any' });
-      const { bank } = cache.blocks[0] as BankBlock;
+      const bank = bankOf(cache);
       const mark = bank.arena.mark();
-      const query = into(bank, q).byteOffset;
+      const query = set.into(bank, q).byteOffset;
       const table = writeTable(bank, cache);
       const slopesPtr = slopes === null ? 0 : slopesIn(bank, slopes);
       const stride = attentionScratchBytes(position + count, D);
       const scratch = bank.arena.allocate([(H * stride) / 4]).byteOffset;
-      const watched = (tensor: Tensor | null) => (tensor === null ? null : into(bank, tensor));
+      const watched = (tensor: Tensor | null) => (tensor === null ? null : set.into(bank, tensor));
       const [scores, probs] = [watched(observe.scores), watched(observe.probs)];
-      filling(bank, target, ({ byteOffset }) => {
+      set.filling(bank, target, ({ byteOffset }) => {
         const sizes = [H, D, position, count, scale, slopesPtr];
         const seen = [scores, probs].map((tensor) => tensor?.byteOffset ?? 0);
         const args = [byteOffset, query, table, ...sizes, ...seen, scratch, stride];
         const work = 2 * count * H * D * (position + count);
-        runner.run(bank, kernels.attend, args, { units: H, work });
+        set.runner.run(bank, KERNELS[format].attend, args, { units: H, work });
       });
       copyBack(scores, observe.scores);
       copyBack(probs, observe.probs);
-      if (bankOf(target) === bank) bank.arena.release(mark);
+      if (set.bankOf(target) === bank) bank.arena.release(mark);
     },
+  };
+}
+
+/** The bank of a sequence's blocks in one layer. */
+function bankOf({ blocks }: KeyValueView): Bank {
+  return (blocks[0] as BankBlock).bank;
+}
+
+function copyBlock(from: BankBlock, to: BankBlock, format: CacheFormat): void {
+  const byteLength = cacheBlockBytes(format, from.heads, from.headDim);
+  to.bank.bytes(to.pointer, byteLength).set(from.bank.bytes(from.pointer, byteLength));
+}
+
+/** Slopes are the same for all layers: one copy per bank. */
+function createSlopeTable(): (bank: Bank, slopes: Float32Array) => number {
+  const pointers = new Map<Float32Array, Map<Bank, number>>();
+  return (bank, slopes) => {
+    const known = pointers.get(slopes) ?? new Map<Bank, number>();
+    pointers.set(slopes, known);
+    const pointer = known.get(bank) ?? bank.allocate(slopes.byteLength);
+    if (!known.has(bank)) new Float32Array(bank.memory.buffer, pointer, slopes.length).set(slopes);
+    known.set(bank, pointer);
+    return pointer;
   };
 }
 

@@ -43,8 +43,8 @@ const REASON_LENGTH = 200;
 
 /** The count in NEXT and FINISHED takes the low bits, the call the rest. */
 const COUNT_BITS = 12;
-export const MAX_TICKETS = 2 ** COUNT_BITS - 2;
-const INVALID = 2 ** COUNT_BITS - 1;
+const INVALID = 4095;
+export const MAX_TICKETS = INVALID - 1;
 
 /** How often a thread looks before it sleeps: some 20 to 50 µs. */
 const SPINS = 20_000;
@@ -61,7 +61,8 @@ export interface Control {
 /** Bytes of a control block. */
 export const CONTROL_BYTES = REASON_BYTES + REASON_LENGTH;
 
-/** The views of a control block. @param buffer of `CONTROL_BYTES`, shared where there are workers */
+/** The views of a control block.
+ *  @param buffer of `CONTROL_BYTES`, shared where there are workers */
 export function controlOf(buffer: SharedArrayBuffer | ArrayBuffer): Control {
   return {
     slots: new Int32Array(buffer, 0, SLOT.BUSY + MAX_WORKERS + 1),
@@ -83,7 +84,8 @@ export interface KernelCall {
 /** Runs one range of a call. */
 export type RunRange = (call: KernelCall, start: number, end: number) => void;
 
-const tagged = (call: number, count: number) => (call << COUNT_BITS) | count;
+/** A word of 32 bits: the lower bits of a call's number, and how many of its tickets. */
+const tagged = (call: number, tickets: number) => (call << COUNT_BITS) | tickets;
 const countOf = (word: number) => word & INVALID;
 
 /** Writes a call into the block and wakes who sleeps. @returns its number */
@@ -104,7 +106,7 @@ export function publish({ slots, values }: Control, call: KernelCall): number {
   return number;
 }
 
-/** The call that the block describes at this moment; valid only if a ticket of it can be claimed. */
+/** The call that the block describes now; valid only if a ticket of it can be claimed. */
 export function readCall({ slots, values }: Control): KernelCall {
   const args = Array.from(values.subarray(0, Math.min(slots[SLOT.ARGUMENTS], MAX_ARGUMENTS)));
   const [kernel, bank] = [slots[SLOT.KERNEL], slots[SLOT.BANK]];

@@ -5,22 +5,20 @@
 
 import { BaichuanError } from '../../errors.ts';
 import type { Arena } from '../../tensor/arena.ts';
-import { expectShape } from '../../tensor/shape.ts';
-import { elementCount, float32, type Tensor } from '../../tensor/tensor.ts';
+import { float32, type Tensor } from '../../tensor/tensor.ts';
 import type { Kernels, LinearWeight, Place } from '../kernels.ts';
 import { Bank, type BankPlan } from './bank.ts';
 import { createCacheOperations } from './cache.ts';
 import type { CacheFormat } from './layout.ts';
 import { createLinearOperation } from './linear.ts';
 import {
-  type BankTable,
   createBankTable,
   createBankVector,
   createPacked,
   type PackedWeight,
 } from './parameters.ts';
 import type { KernelRunner } from './pool.ts';
-import type { KernelName } from './ranged-kernels.ts';
+import { createRowOperations } from './rows.ts';
 
 export interface WasmKernelOptions {
   readonly module: WebAssembly.Module;
@@ -53,34 +51,11 @@ export interface BankSet {
   filling(bank: Bank, target: Tensor, action: (target: Tensor) => void): void;
 }
 
-const GATHER: Readonly<Record<string, KernelName>> = {
-  f32: 'gatherF32',
-  bf16: 'gatherBf16',
-  f16: 'gatherF16',
-  int8: 'gatherInt8',
-};
-
 /** Makes banks as planned, and the kernels over them. @throws out-of-memory */
 export function createWasmKernels(options: WasmKernelOptions): WasmKernels {
   const set = createBankSet(options);
-  const { runner, bankAt, bankOf, into, filling, banks } = set;
+  const { runner, bankAt, into, banks } = set;
   const linear = createLinearOperation(set, options.activations);
-  const gather = (
-    bank: Bank,
-    kernel: KernelName,
-    table: number,
-    ids: readonly number[],
-    C: number,
-  ) => {
-    const y = bank.arena.allocate([ids.length, C]);
-    const mark = bank.arena.mark();
-    const idsPtr = bank.arena.allocate([ids.length]).byteOffset;
-    new Uint32Array(bank.memory.buffer, idsPtr, ids.length).set(ids);
-    const range = { units: ids.length, work: ids.length * C };
-    runner.run(bank, kernel, [y.byteOffset, table, idsPtr, C], range);
-    bank.arena.release(mark);
-    return y;
-  };
   return {
     name: 'wasm',
     memories: banks.map(({ memory }) => memory),
@@ -93,72 +68,8 @@ export function createWasmKernels(options: WasmKernelOptions): WasmKernels {
     createTable: (shape, format, place) => createBankTable(bankAt(place), runner, shape, format),
     createVector: (length, place) => createBankVector(bankAt(place), runner, length),
 
-    embedding(tokenIds, embeddingTable) {
-      const { bank, pointer, columns, format } = embeddingTable as BankTable;
-      return gather(bank, GATHER[format], pointer, tokenIds, columns);
-    },
-
-    rmsNorm(x, weight, eps) {
-      const { T, C } = expectShape('x', x, { T: 'any', C: 'any' });
-      const bank = bankOf(weight);
-      const [xPtr, weightPtr] = [x, weight].map((tensor) => into(bank, tensor).byteOffset);
-      const y = bank.arena.allocate([T, C]);
-      const args = [y.byteOffset, xPtr, weightPtr, eps, C];
-      runner.run(bank, 'rmsNorm', args, { units: T, work: 4 * T * C });
-      return y;
-    },
-
     linear: (x, weight: LinearWeight) => linear(x, weight as PackedWeight),
-
-    add(x, y, target) {
-      const bank = bankOf(target);
-      const [xPtr, yPtr] = [x, y].map((tensor) => into(bank, tensor).byteOffset);
-      const count = elementCount(target.shape);
-      filling(bank, target, ({ byteOffset }) => {
-        runner.run(bank, 'add', [byteOffset, xPtr, yPtr], { units: count, align: 4, work: count });
-      });
-    },
-
-    columns(x, start, count) {
-      const { T, C } = expectShape('x', x, { T: 'any', C: 'any' });
-      const bank = bankOf(x);
-      const xPtr = into(bank, x).byteOffset;
-      const y = bank.arena.allocate([T, count]);
-      const args = [y.byteOffset, xPtr, start, count, C];
-      runner.run(bank, 'columns', args, { units: T, work: T * count });
-      return y;
-    },
-
-    gatherRows(x, rows) {
-      const { C } = expectShape('x', x, { R: 'any', C: 'any' });
-      const bank = bankOf(x);
-      return gather(bank, 'gatherF32', into(bank, x).byteOffset, rows, C);
-    },
-
-    rotateHalves(x, cos, sin) {
-      const { T, H, D } = expectShape('x', x, { T: 'any', H: 'any', D: 'any' });
-      const bank = bankOf(x);
-      const inputs = [x, cos, sin].map((tensor) => into(bank, tensor).byteOffset);
-      const y = bank.arena.allocate([T, H, D]);
-      const range = { units: T, work: 2 * T * H * D };
-      runner.run(bank, 'rotateHalves', [y.byteOffset, ...inputs, H, D], range);
-      return y;
-    },
-
-    siluMul(gate, up, activated) {
-      const bank = bankOf(gate);
-      const [gatePtr, upPtr] = [gate, up].map((tensor) => into(bank, tensor).byteOffset);
-      const y = bank.arena.allocate(gate.shape);
-      const units = elementCount(gate.shape);
-      const run = (activatedPtr: number) => {
-        const args = [y.byteOffset, gatePtr, upPtr, activatedPtr];
-        runner.run(bank, 'siluMul', args, { units, align: 4, work: 16 * units });
-      };
-      if (activated === null) run(0);
-      else filling(bank, activated, ({ byteOffset }) => run(byteOffset));
-      return y;
-    },
-
+    ...createRowOperations(set),
     ...createCacheOperations(set, options.cache),
   };
 }

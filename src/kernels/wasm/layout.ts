@@ -71,10 +71,9 @@ export function rowBytes(dtype: ParameterRows['dtype'], columns: number): number
 /** How the cache holds keys and values. */
 export type CacheFormat = 'f32' | 'int8';
 
-/** Bytes of one block of the cache: 64 positions of one layer, all heads. */
+/** Bytes of one block of the cache: 64 positions of one layer, keys and values of all heads. Rows of
+ *  int8 take a multiple of 4 bytes and a float32 scale. */
 export function cacheBlockBytes(format: CacheFormat, heads: number, headDim: number): number {
-  const rows = 2 * heads * BLOCK_POSITIONS;
-  if (format === 'f32') return 4 * rows * headDim;
-  // Every four channels lie together, and every row has a scale.
-  return rows * (4 * Math.ceil(headDim / 4) + 4);
+  const rowBytes = format === 'f32' ? 4 * headDim : 4 * Math.ceil(headDim / 4) + 4;
+  return 2 * heads * BLOCK_POSITIONS * rowBytes;
 }

@@ -1,5 +1,6 @@
 /** y = x · Wᵀ for every format of a weight. Quantized weights meet float32 activations (`exact`:
- *  weights are dequantized in registers) or activations in groups of int8 (`fast`: integer dots). */
+ *  weights are dequantized in registers) or activations in groups of int8 (`fast`: integer
+ *  dots). */
 
 import { expectShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';

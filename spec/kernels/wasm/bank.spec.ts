@@ -1,13 +1,13 @@
-/** Memories of the WebAssembly kernels: pointers past 2 and 3 GiB, several banks, growth, limits. */
+/** Memories of the WebAssembly kernels: pointers past 2 and 3 GiB, growth, limits. */
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { planMemory } from '../../src/engine/plan.ts';
-import { Bank, MAX_PAGES, PAGE_BYTES } from '../../src/kernels/wasm/bank.ts';
-import { kernelsBinary } from '../../src/kernels/wasm/module.ts';
-import { GOLDENS, idsOf, runner } from '../support/goldens.ts';
-import { wasmKernels } from '../support/kernel-sets.ts';
-import { expectRefusal } from '../support/refusal.ts';
+import { planMemory } from '../../../src/engine/plan.ts';
+import { Bank, MAX_PAGES, PAGE_BYTES } from '../../../src/kernels/wasm/bank.ts';
+import { kernelsBinary } from '../../../src/kernels/wasm/module.ts';
+import { GOLDENS, idsOf, runner } from '../../support/goldens.ts';
+import { wasmKernels } from '../../support/kernel-sets.ts';
+import { expectRefusal } from '../../support/refusal.ts';
 
 const banks = suite('banks');
 const module = new WebAssembly.Module(kernelsBinary({ simd: 'baseline', shared: false }));
