@@ -25,8 +25,9 @@ const TOKENS = 256;
 const PAGE_BYTES = 65_536;
 /** Of the weight that one token is multiplied by: far past every cache. */
 const WEIGHT_BYTES = 320e6;
-/** Rows of the weight that many tokens are multiplied by: it stays in a cache. */
-const TILE_ROWS = 256;
+/** Tokens times rows of a product with many tokens: its weight stays in a cache, and one call is
+ *  short enough to fall between the turns of a busy neighbour. */
+const OUTPUTS = 16_384;
 /** Activations of any kind and results, in front of the weight. */
 const FRONT_BYTES = 64e6;
 /** Finite and positive as a float16, bfloat16 or float32 of equal bytes. */
@@ -91,7 +92,6 @@ interface Limits {
 function linesOf(call: Call, format: Format, limits: Limits, isInteger: boolean): string[] {
   const blockBytes = packedBlockBytes(format, K);
   const blocks = Math.floor(WEIGHT_BYTES / blockBytes);
-  // One call is short enough to fall between the turns of a busy neighbour.
   const step = Math.ceil(8e6 / blockBytes);
   const steps = Math.floor(blocks / step);
   const vector = rateOf(step * blockBytes, (turn) => {
@@ -102,7 +102,8 @@ function linesOf(call: Call, format: Format, limits: Limits, isInteger: boolean)
     `${Math.round((100 * part.median) / whole.median)} %`;
   const lines = [`[1, ${K}]  ${show(vector)} GB/s, ${share(vector, limits.read)} of reading`];
   for (const T of [64, TOKENS]) {
-    const rate = rateOf(2 * T * TILE_ROWS * K, () => call(T, TILE_ROWS, 0, TILE_ROWS));
+    const rows = OUTPUTS / T;
+    const rate = rateOf(2 * OUTPUTS * K, () => call(T, rows, 0, rows));
     const ofDots = isInteger ? `, ${share(rate, limits.dots)} of dots` : '';
     lines.push(`[${T}, ${K}]  ${show(rate)} 10⁹ op/s${ofDots}`);
   }
