@@ -112,7 +112,8 @@ function maskOf<S>(): v128 {
   return isSigned<S>() ? float16Mask() : upperHalfMask();
 }
 
-/** What `firstRows` and `secondRows` work with: the upper halves of eight float16, else the mask. */
+/** What `firstRows` and `secondRows` work with: the upper halves of eight float16, else the
+ *  mask. */
 @inline
 function prepare<S>(wPtr: usize, mask: v128, exponent: v128, infinity: v128): v128 {
   if (isFloat<S>() || !isSigned<S>()) return mask;

@@ -107,8 +107,8 @@ export class Workbench {
   }
 }
 
-/** Quantized activations as a build wants them: int8 in order, or int16 with the middle two of every
- *  four exchanged. */
+/** Quantized activations as a build wants them: int8 in order, or int16 with the middle two of
+ *  every four exchanged. */
 export function packActivations(q: Int8Array, { kernels }: KernelBuild): Int8Array | Int16Array {
   if (Number(kernels.activationBytes.value) === 1) return q;
   return Int16Array.from(q, (_, i) => q[exchanged(i)]);

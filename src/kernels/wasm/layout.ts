@@ -71,8 +71,8 @@ export function rowBytes(dtype: ParameterRows['dtype'], columns: number): number
 /** How the cache holds keys and values. */
 export type CacheFormat = 'f32' | 'int8';
 
-/** Bytes of one block of the cache: 64 positions of one layer, keys and values of all heads. Rows of
- *  int8 take a multiple of 4 bytes and a float32 scale. */
+/** Bytes of one block of the cache: 64 positions of one layer, keys and values of all heads. Rows
+ *  of int8 take a multiple of 4 bytes and a float32 scale. */
 export function cacheBlockBytes(format: CacheFormat, heads: number, headDim: number): number {
   const rowBytes = format === 'f32' ? 4 * headDim : 4 * Math.ceil(headDim / 4) + 4;
   return 2 * heads * BLOCK_POSITIONS * rowBytes;
