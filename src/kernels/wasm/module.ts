@@ -57,9 +57,9 @@ export function instantiateKernels(
   return instantiate(memory, binary);
 }
 
-/** Browsers have no SharedArrayBuffer unless the page is isolated. */
+/** Browsers do not name SharedArrayBuffer unless the page is isolated. */
 function isShared({ buffer }: WebAssembly.Memory): boolean {
-  return typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer;
+  return !(buffer instanceof ArrayBuffer);
 }
 
 export type SixteenBitDtype = 'BF16' | 'F16';
