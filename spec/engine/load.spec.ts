@@ -228,4 +228,16 @@ async function assertAborted(promise: Promise<unknown>): Promise<void> {
   assert.is(error?.code, 'aborted');
 }
 
+engine('law: the reference kernels hold the cache as float32, and say so when asked', async () => {
+  const folder = new URL(`goldens/${alibi.name}/`, FIXTURES);
+  const notices: string[] = [];
+  const onNotice = (notice: string) => notices.push(notice);
+  await using model = await load(folder, { kernels: 'reference', kvCache: 'int8', onNotice });
+  assert.is(model.kvCache, 'f32');
+  assert.equal(notices, ['The reference kernels hold the cache as float32.']);
+  await using quiet = await load(folder, { kernels: 'reference', quantize: 'int4', onNotice });
+  assert.is(quiet.kvCache, 'f32');
+  assert.is(notices.length, 1);
+});
+
 engine.run();

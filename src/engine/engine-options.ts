@@ -87,7 +87,8 @@ export async function settleEngineOptions(
     if (options.threads !== undefined && options.threads > 1) {
       onNotice('The reference kernels run in one thread.');
     }
-    return { ...common, threads: 1, simd: 'baseline', shared: false };
+    if (options.kvCache === 'int8') onNotice('The reference kernels hold the cache as float32.');
+    return { ...common, kvCache: 'f32', threads: 1, simd: 'baseline', shared: false };
   }
   const best = chooseSimd();
   if (simd === 'relaxed' && best !== 'relaxed') throw noRelaxedSimd();
