@@ -47,6 +47,7 @@ export const ERROR_CODES = {
   'format-unsupported': 'unsupported',
   'io-changed': 'io',
   'io-closed': 'io',
+  'io-exists': 'io',
   'io-failed': 'io',
   'io-html': 'model',
   'io-lfs': 'model',
@@ -80,6 +81,7 @@ export const ERROR_CODES = {
   'safetensors-overlap': 'model',
   'safetensors-rank': 'model',
   'safetensors-root': 'model',
+  'safetensors-scales': 'model',
   'safetensors-short': 'model',
   'safetensors-size': 'model',
   'safetensors-trailing': 'model',
@@ -169,6 +171,7 @@ export const ERROR_CODES = {
   'model-extra': 'model',
   'model-missing': 'model',
   'model-mix': 'model',
+  'model-overflow': 'check',
   'model-shape': 'model',
   'tokenizer-mismatch': 'model',
 

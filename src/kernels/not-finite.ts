@@ -18,6 +18,7 @@ export function countNotFinite({ dtype, bytes, scales }: ParameterRows): number 
     case 'F16':
       return countHalves(bytes, HALF_EXPONENT);
     case 'I8':
+    case 'I4':
       return scales === undefined ? 0 : scales.filter((scale) => !Number.isFinite(scale)).length;
     default:
       return countScales(bytes, FILE_BLOCK_BYTES[dtype]);
