@@ -43,6 +43,8 @@ export const ERROR_CODES = {
   'worker-lost': 'resources',
 
   // Files, whatever their format.
+  'checksum-list': 'usage',
+  'checksum-mismatch': 'integrity',
   'directory-missing': 'model',
   'format-unsupported': 'unsupported',
   'io-changed': 'io',
@@ -173,6 +175,7 @@ export const ERROR_CODES = {
   'model-mix': 'model',
   'model-overflow': 'check',
   'model-shape': 'model',
+  'tensor-not-finite': 'integrity',
   'tokenizer-mismatch': 'model',
 
   // Traces and their comparison.

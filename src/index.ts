@@ -60,6 +60,9 @@ export {
 export { type MemoryPlan, type PlanOptions, planMemory } from './engine/plan.ts';
 export type { LoadProgress } from './engine/progress.ts';
 export { traceTensorsToWrite } from './engine/trace-file.ts';
+export { parseChecksums, type StreamingHash, type VerifiedFile } from './engine/verify-files.ts';
+export { type Verification, type VerifyOptions, verifyModel } from './engine/verify-model.ts';
+export type { VerifiedTensor } from './engine/verify-tensors.ts';
 export { QUANTIZATIONS, type Quantization } from './engine/weight-formats.ts';
 export { BaichuanError, ERROR_CODES, type ErrorCode, EXIT_CODES, quote } from './errors.ts';
 export { type ByteSink, type ByteSource, blobSource, bufferSource } from './formats/byte-source.ts';

@@ -130,7 +130,7 @@ export function parseIds(text: string, where: string): number[] {
 }
 
 /** The text of a file, a pipe or, for `-`, standard input. @throws io-…, text-encoding, aborted */
-async function readText(path: string, self: CommandProcess): Promise<string> {
+export async function readText(path: string, self: CommandProcess): Promise<string> {
   const [file, input] =
     path === '-' ? ['stdin', self.input()] : [path, readPath(path, self.signal)];
   const chunks: Uint8Array[] = [];

@@ -13,6 +13,7 @@ import { inspectCommand } from './inspect.ts';
 import { parseArguments } from './options.ts';
 import { tokenizeCommand } from './tokenize.ts';
 import { traceCommand } from './trace.ts';
+import { verifyCommand } from './verify.ts';
 
 export const COMMANDS: readonly Command[] = [
   demoCommand,
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   traceCommand,
   compareCommand,
   convertCommand,
+  verifyCommand,
 ];
 
 /** Runs one command line.

@@ -11,11 +11,11 @@ import type { WritableType } from '../formats/gguf/ggml-types.ts';
 import { readModelPieces } from '../tokenizer/index.ts';
 import { type ConvertOptions, checkConvertOptions } from './convert-options.ts';
 import { restoreNorms } from './norm-type.ts';
-import { planSafetensors, quantizationOf } from './safetensors-plan.ts';
+import { planSafetensors, quantizationOf, type SmallFile } from './safetensors-plan.ts';
 import { type FloatType, type TargetTensor, targetTensors } from './targets.ts';
 import { planConvertedGguf, writeConvertedGguf } from './write-gguf.ts';
 import type { PassOptions } from './write-rows.ts';
-import { type FolderSink, type SmallFile, writeSafetensorsFolder } from './write-safetensors.ts';
+import { type FolderSink, writeSafetensorsFolder } from './write-safetensors.ts';
 
 export type { FolderFile, FolderSink } from './write-safetensors.ts';
 
@@ -57,10 +57,15 @@ export async function convertToSafetensors(
   const watched = watch(targets, pass);
   return {
     totalBytes: plan.totalBytes + otherBytes,
-    names: [...others, ...plan.shards].map(({ name }) => name),
+    names: [...others, ...plan.others, ...plan.shards].map(({ name }) => name),
     dtype: linearType(targets),
     async write(folder) {
-      await writeSafetensorsFolder(folder, plan, others, watched.options(sourceBytes(targets)));
+      await writeSafetensorsFolder(
+        folder,
+        plan,
+        [...others, ...plan.others],
+        watched.options(sourceBytes(targets)),
+      );
       watched.finish();
     },
   };

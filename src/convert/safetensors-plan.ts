@@ -22,11 +22,19 @@ export const METADATA: ReadonlyMap<string, string> = new Map([
   ['producer', 'baichuan-ts'],
 ]);
 
+const INDEX = 'model.safetensors.index.json';
+
 /** A parameter and the tensors that it becomes. */
 export interface StoredParts {
   readonly target: TargetTensor;
   readonly values: TensorDescription;
   readonly scales: TensorDescription | undefined;
+}
+
+/** A file that is written as it is. */
+export interface SmallFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
 }
 
 export interface ShardPlan {
@@ -37,8 +45,8 @@ export interface ShardPlan {
 
 export interface SafetensorsPlan {
   readonly shards: readonly ShardPlan[];
-  /** The bytes of the index, where there are several shards. */
-  readonly index: Uint8Array | undefined;
+  /** The index, where there are several shards. */
+  readonly others: readonly SmallFile[];
   /** Bytes of all files of weights. */
   readonly totalBytes: number;
 }
@@ -67,9 +75,10 @@ export function planSafetensors(
     const byteLength = parts.reduce((sum, part) => sum + bytesOf(part), header.length);
     return { name: shardName(index, groups.length), parts, byteLength };
   });
-  const index = shards.length === 1 ? undefined : indexOf(shards);
-  const total = shards.reduce((sum, { byteLength }) => sum + byteLength, index?.length ?? 0);
-  return { shards, index, totalBytes: total };
+  const others = shards.length === 1 ? [] : [{ name: INDEX, bytes: indexOf(shards) }];
+  const indexBytes = others.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const totalBytes = shards.reduce((sum, { byteLength }) => sum + byteLength, indexBytes);
+  return { shards, others, totalBytes };
 }
 
 function shardName(index: number, count: number): string {

@@ -11,6 +11,7 @@ import {
   METADATA,
   type SafetensorsPlan,
   type ShardPlan,
+  type SmallFile,
   type StoredParts,
 } from './safetensors-plan.ts';
 import { convertedBlocks, type PassOptions } from './write-rows.ts';
@@ -26,13 +27,8 @@ export interface FolderSink {
   create(name: string): Promise<FolderFile>;
 }
 
-/** A file that is written as it is. */
-export interface SmallFile {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
-
 /** Writes every file of a planned model.
+ *  @param others beside the weights
  *  @throws aborted, io-…, model-overflow */
 export async function writeSafetensorsFolder(
   folder: FolderSink,
@@ -40,8 +36,7 @@ export async function writeSafetensorsFolder(
   others: readonly SmallFile[],
   options: PassOptions,
 ): Promise<void> {
-  const index = plan.index === undefined ? [] : [{ name: INDEX, bytes: plan.index }];
-  for (const { name, bytes } of [...others, ...index]) {
+  for (const { name, bytes } of others) {
     throwIfAborted(options.signal);
     const file = await folder.create(name);
     await file.write(bytes);
@@ -49,8 +44,6 @@ export async function writeSafetensorsFolder(
   }
   for (const shard of plan.shards) await writeShard(folder, shard, options);
 }
-
-const INDEX = 'model.safetensors.index.json';
 
 async function writeShard(
   folder: FolderSink,

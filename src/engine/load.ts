@@ -180,7 +180,8 @@ async function openFiles(source: ModelSource): Promise<ModelFiles> {
   };
 }
 
-async function placeOf(source: string | URL | Folder) {
+/** The folder of a model, and the file in it that was named. @throws io-not-found, io-failed */
+export async function placeOf(source: string | URL | Folder) {
   return isFolder(source) ? { folder: source, weights: undefined } : locate(source);
 }
 
