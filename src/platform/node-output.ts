@@ -35,7 +35,7 @@ export async function expectSpace(target: string, byteLength: number): Promise<v
   const free = state === undefined ? 0 : state.bavail * state.bsize;
   // Some file systems do not say: the disk itself will tell then.
   if (free === 0 || byteLength <= free) return;
-  const [needed, left] = [byteLength, free].map((bytes) => `${(bytes / 1e9).toFixed(2)} GB`);
+  const [needed, left] = [byteLength, free].map((bytes) => `${(bytes / 1e6).toFixed(1)} MB`);
   throw new BaichuanError('io-no-space', {
     file: printablePath(target),
     what: `${needed} would be written, but the disk has only ${left} free; nothing was written.`,

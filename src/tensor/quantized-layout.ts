@@ -33,13 +33,21 @@ export function joinBlocks(
     const start = (block % groups) * groupBytes;
     const from = Math.floor(block / groups) * rowBytes + start;
     const count = Math.min(groupBytes, rowBytes - start);
-    if (type === 'Q8_0') {
-      for (let i = 0; i < count; i++) joined[at + 2 + i] = values[from + i];
-    } else {
-      joinNibbles(joined, at + 2, values, from, count);
-    }
+    if (type === 'Q8_0') copyBytes(joined, at + 2, values, from, count);
+    else joinNibbles(joined, at + 2, values, from, count);
   }
   return joined;
+}
+
+/** A loop: `set` costs more for so few bytes. */
+function copyBytes(
+  target: Uint8Array,
+  to: number,
+  source: Uint8Array,
+  from: number,
+  count: number,
+): void {
+  for (let i = 0; i < count; i++) target[to + i] = source[from + i];
 }
 
 /** Weights 2j and 2j + 1 of 16 pairs to weights i and 16 + i of 16 bytes. */
@@ -76,17 +84,25 @@ export function splitBlocks(
     const start = (block % groups) * groupBytes;
     const to = Math.floor(block / groups) * rowBytes + start;
     const count = Math.min(groupBytes, rowBytes - start);
-    for (let i = 0; i < count; i++) {
-      values[to + i] = type === 'Q8_0' ? blocks[at + 2 + i] : pairOf(blocks, at + 2, i);
-    }
+    if (type === 'Q8_0') copyBytes(values, to, blocks, at + 2, count);
+    else splitNibbles(values, to, blocks, at + 2, count);
   }
   return { values, scales };
 }
 
-/** Pair `index` of the 16 in a block of Q4_0. */
-function pairOf(blocks: Uint8Array, at: number, index: number): number {
-  const [even, odd] = [blocks[at + ((2 * index) % 16)], blocks[at + ((2 * index + 1) % 16)]];
-  return index < 8 ? (even & 15) + 16 * (odd & 15) : (even >>> 4) + (odd & 0xf0);
+/** Weights i and 16 + i of 16 bytes to weights 2j and 2j + 1 of as many pairs as there are. */
+function splitNibbles(
+  values: Uint8Array,
+  to: number,
+  blocks: Uint8Array,
+  at: number,
+  count: number,
+): void {
+  for (let k = 0; k < 8; k++) {
+    const [even, odd] = [blocks[at + 2 * k], blocks[at + 2 * k + 1]];
+    if (k < count) values[to + k] = (even & 15) + 16 * (odd & 15);
+    if (k + 8 < count) values[to + 8 + k] = (even >>> 4) + (odd & 0xf0);
+  }
 }
 
 function sizesOf(type: FileBlockType, columns: number) {

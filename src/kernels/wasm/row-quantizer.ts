@@ -45,13 +45,17 @@ export async function createRowQuantizer(
       const key = `${columns} ${capacity}`;
       const target = targets.get(key) ?? createTarget(module, type, capacity, columns);
       targets.set(key, target);
-      // Whole blocks of 8 rows: zeros complete the last one.
-      const bytes = new Uint8Array(padded * bytesPerRow);
-      bytes.set(rows.bytes);
-      target.parameter.write(0, { dtype: rows.dtype, bytes });
+      target.parameter.write(0, padded === count ? rows : paddedRows(rows, padded * bytesPerRow));
       return target.take(count);
     },
   };
+}
+
+/** Whole blocks of 8 rows: zeros complete the last one. */
+function paddedRows({ dtype, bytes }: ParameterRows, byteLength: number): ParameterRows {
+  const padded = new Uint8Array(byteLength);
+  padded.set(bytes);
+  return { dtype, bytes: padded };
 }
 
 /** A weight of some rows in a memory, written again and again. */
