@@ -7,8 +7,8 @@
  *
  *  A step is what four bytes of activations are multiplied by (dot.ts): four elements as bytes, or,
  *  in the baseline build, two as 16 bits. Its two vectors and the broadcast activations of one token
- *  fit the registers beside the eight sums of four tokens. No more than two steps follow each other
- *  without a branch: compilers would sum up one register after the other, and spill the rest. */
+ *  fit the registers beside the eight sums of four tokens. At most STEPS follow each other without
+ *  a branch: compilers would sum up one register after the other, and spill the rest. */
 
 import { float16Mask, float16Power, nibbleMask } from './constants';
 import { ACTIVATION_BYTES, ACTIVATION_GROUP, highEven, highOdd, lowEven, lowOdd } from './dot';
@@ -20,6 +20,9 @@ export const INT4_GROUP: usize = 128;
 
 /** Tokens that meet an unpacked group. */
 const TOKENS: usize = 64;
+
+/** Steps of a turn of the inner loop. */
+const STEPS: usize = ASC_FEATURE_RELAXED_SIMD ? 2 : 1;
 
 const WEIGHT_BYTES: usize = 256 * ACTIVATION_BYTES;
 
@@ -123,18 +126,20 @@ function addGroup<S>(
       a2 = dotStep(x, n, a2), b2 = dotStep(x, m, b2);
       x = v128.load32_splat(q, ACTIVATION_GROUP * 3);
       a3 = dotStep(x, n, a3), b3 = dotStep(x, m, b3);
-      n = v128.load(w, 32);
-      m = v128.load(w, 48);
-      x = v128.load32_splat(q, 4);
-      a0 = dotStep(x, n, a0), b0 = dotStep(x, m, b0);
-      x = v128.load32_splat(q, ACTIVATION_GROUP + 4);
-      a1 = dotStep(x, n, a1), b1 = dotStep(x, m, b1);
-      x = v128.load32_splat(q, ACTIVATION_GROUP * 2 + 4);
-      a2 = dotStep(x, n, a2), b2 = dotStep(x, m, b2);
-      x = v128.load32_splat(q, ACTIVATION_GROUP * 3 + 4);
-      a3 = dotStep(x, n, a3), b3 = dotStep(x, m, b3);
-      w += 64;
-      q += 8;
+      if (STEPS > 1) {
+        n = v128.load(w, 32);
+        m = v128.load(w, 48);
+        x = v128.load32_splat(q, 4);
+        a0 = dotStep(x, n, a0), b0 = dotStep(x, m, b0);
+        x = v128.load32_splat(q, ACTIVATION_GROUP + 4);
+        a1 = dotStep(x, n, a1), b1 = dotStep(x, m, b1);
+        x = v128.load32_splat(q, ACTIVATION_GROUP * 2 + 4);
+        a2 = dotStep(x, n, a2), b2 = dotStep(x, m, b2);
+        x = v128.load32_splat(q, ACTIVATION_GROUP * 3 + 4);
+        a3 = dotStep(x, n, a3), b3 = dotStep(x, m, b3);
+      }
+      w += 32 * STEPS;
+      q += 4 * STEPS;
     } while (w < stepsEnd);
     q += ACTIVATION_GROUP * 3;
 

@@ -14,6 +14,7 @@
  *  zeros. Error: none, the mirror gives the same
  *  bits. */
 
+import { greatestInt8, leastInt8, magnitudeMask, rounder } from './constants';
 import { ACTIVATION_BYTES, ACTIVATION_GROUP, storeActivations } from './dot';
 import { loadSome } from './quads';
 
@@ -54,16 +55,16 @@ export function quantizeActivations(
 /** |x| as an int32 that is ordered as the numbers are, NaN above all. */
 @inline
 function magnitude(x: v128): v128 {
-  return v128.and(x, i32x4.splat(0x7fffffff));
+  return v128.and(x, magnitudeMask());
 }
 
 /** x / scale as integers: the low bits of the quotient + 1.5 · 2²³.
  *  @param divisor the scale, or 1 where it is 0 @param finite see `finiteMask` */
 @inline
 function quotient(x: v128, divisor: v128, finite: v128): v128 {
-  const shifted = f32x4.add(f32x4.div(x, divisor), f32x4.splat(12582912));
-  const q = v128.and(i32x4.sub(shifted, i32x4.splat(0x4b400000)), finite); // 1.5 · 2²³
-  return i32x4.max_s(i32x4.min_s(q, i32x4.splat(127)), i32x4.splat(-127));
+  const shifted = f32x4.add(f32x4.div(x, divisor), rounder());
+  const q = v128.and(i32x4.sub(shifted, rounder()), finite);
+  return i32x4.max_s(i32x4.min_s(q, greatestInt8()), leastInt8());
 }
 
 /** All bits where a group holds numbers only, none where NaN or infinity makes all q 0. */
@@ -84,9 +85,13 @@ function storeScale(scalePtr: usize, amax: i32): v128 {
 @inline
 function quantizeGroup(qPtr: usize, scalePtr: usize, xPtr: usize): i32 {
   let most = magnitude(v128.load(xPtr));
-  for (let offset: usize = 16; offset < 128; offset += 16) {
-    most = i32x4.max_s(most, magnitude(v128.load(xPtr + offset)));
-  }
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 16)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 32)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 48)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 64)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 80)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 96)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 112)));
   most = i32x4.max_s(most, v128.shuffle<i64>(most, most, 1, 0));
   const amax = max(i32x4.extract_lane(most, 0), i32x4.extract_lane(most, 1));
   const divisor = storeScale(scalePtr, amax);
