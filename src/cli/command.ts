@@ -36,7 +36,7 @@ export const MODEL_OPTION: OptionSpec = {
   name: 'model',
   short: 'm',
   value: 'PATH',
-  help: 'folder, or .safetensors file beside its config.json; default: the embedded model',
+  help: 'folder, .gguf, or weights file beside its config.json; default: the embedded model',
 };
 
 export const PROMPT_OPTIONS: readonly OptionSpec[] = [
