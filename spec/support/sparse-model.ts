@@ -1,4 +1,4 @@
-/** A model whose weights are holes of a sparse file: hundreds of megabytes to read, none to hold. */
+/** A model whose weights are holes of a sparse file: many megabytes to read, none to hold. */
 
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
