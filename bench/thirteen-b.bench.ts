@@ -3,8 +3,10 @@
  *
  *  Usage: npm run bench:13b -- [--json] [--only ours,native,chromium] [--threads 1] [--new 64]
  *         [--layers 40 --hidden 5120 --intermediate 13696 --heads 40 --vocabulary 64000]
- *         [--context 4096]
- *  Needs GNU time (Debian's `time`), what `npm run bench:peers` needs, 16 GB of free memory for
+ *         [--context 4096] [--short] [--checkpoint FOLDER]
+ *  --checkpoint loads ours from files, those of `bench:make-checkpoint` for instance, instead of
+ *  weights made up while they are loaded; llama.cpp then needs --only ours. --short leaves out what writes the whole context, four fifths of the time; resident memory is
+ *  then too small. Needs GNU time (Debian's `time`), what `npm run bench:peers` needs, 16 GB of free memory for
  *  native llama.cpp and 8 GB of disk, which are given back. Our weights are made up while they are
  *  loaded; the part `chromium` only sees whether a page loads the model and generates. */
 
@@ -41,7 +43,11 @@ interface Speed {
   readonly longDecode: number;
 }
 
-type Result = Speed & { readonly label: string; readonly residentKiB?: number };
+type Result = Partial<Speed> & {
+  readonly label: string;
+  readonly loadSeconds?: number;
+  readonly residentKiB?: number;
+};
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 
@@ -57,6 +63,8 @@ const { values } = parseArgs({
     vocabulary: { type: 'string', default: '64000' },
     context: { type: 'string', default: '4096' },
     new: { type: 'string', default: '64' },
+    short: { type: 'boolean', default: false },
+    checkpoint: { type: 'string' },
   },
 });
 
@@ -81,9 +89,11 @@ if (parts.has('chromium')) results.chromium = await runChromium();
 print();
 
 function runOurs(): Promise<Result> {
+  const source = values.checkpoint === undefined ? { sizes } : { path: values.checkpoint };
+  const ours = { ...source, load };
   return withTime(async (wrapper) => {
     const file = await bundleChild('ours.child.ts');
-    return startContestant({ file, execPath: nodeBinary('node-24'), wrapper }, { sizes, load });
+    return startContestant({ file, execPath: nodeBinary('node-24'), wrapper }, ours);
   });
 }
 
@@ -120,20 +130,22 @@ async function withTime(
   const folder = mkdtempSync(path.join(tmpdir(), 'baichuan-time-'));
   const report = path.join(folder, 'time.txt');
   try {
+    const begin = performance.now();
     const contestant = await start([TIME, '-v', '-o', report]);
-    progress(`loaded: ${contestant.label}`);
+    const loadSeconds = (performance.now() - begin) / 1000;
+    progress(`loaded in ${loadSeconds.toFixed(1)} s: ${contestant.label}`);
     const speed = await measure(contestant).finally(() => contestant.close());
     const [, resident] = /Maximum resident set size \(kbytes\): (\d+)/.exec(
       readFileSync(report, 'utf8'),
     ) ?? [undefined, Number.NaN];
-    return { label: contestant.label, ...speed, residentKiB: Number(resident) };
+    return { label: contestant.label, loadSeconds, ...speed, residentKiB: Number(resident) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** A short round, which also warms up, then one that writes every position of the context. */
-async function measure(contestant: Contestant): Promise<Speed> {
+async function measure(contestant: Contestant): Promise<Partial<Speed>> {
   const ids = tokenIds(context, sizes.vocabulary);
   const shortPrompt = Math.min(SHORT.prompt, context / 2);
   const short = taskOf(ids.slice(0, shortPrompt + SHORT.tokens), shortPrompt);
@@ -141,10 +153,14 @@ async function measure(contestant: Contestant): Promise<Speed> {
   await contestant.round(taskOf(ids.slice(0, SHORT.tokens), SHORT.tokens / 2));
   const first = await contestant.round(short);
   progress(`${rate(short.prompt, first.promptMs).toPrecision(3)} tokens/s in the first prompt`);
-  const second = await contestant.round(long);
-  const speed = {
+  const shortSpeed = {
     shortPrompt: rate(short.prompt, first.promptMs),
     shortDecode: rate(short.continuation, first.decodeMs),
+  };
+  if (values.short) return shortSpeed;
+  const second = await contestant.round(long);
+  const speed = {
+    ...shortSpeed,
     longPrompt: rate(long.prompt, second.promptMs),
     longDecode: rate(long.continuation, second.decodeMs),
   };
@@ -162,7 +178,10 @@ function rate(ids: readonly number[], ms: number): number {
 
 function print(): void {
   const { ours, native } = results;
-  const ratio = (key: keyof Speed) => ours && native && ours[key] / native[key];
+  const ratio = (key: keyof Speed) => {
+    const [a, b] = [ours?.[key], native?.[key]];
+    return a === undefined || b === undefined ? undefined : a / b;
+  };
   const ratios = {
     decode_vs_native: ratio('longDecode'),
     prefill_vs_native: ratio('longPrompt'),
@@ -174,28 +193,34 @@ function print(): void {
     return;
   }
   for (const result of Object.values(results)) process.stdout.write(describe(result));
-  const goals = { decode_vs_native: DECODE_GOAL, prefill_vs_native: PREFILL_GOAL };
+  const goals = {
+    ...{ decode_vs_native: DECODE_GOAL, prefill_vs_native: PREFILL_GOAL },
+    ...{ short_decode_vs_native: DECODE_GOAL, short_prefill_vs_native: PREFILL_GOAL },
+  };
   for (const [name, goal] of Object.entries(goals)) {
     const found = ratios[name as keyof typeof goals];
     if (found === undefined) continue;
     const verdict = found >= goal ? '' : '  MISSED';
     process.stdout.write(`${name}  ${found.toPrecision(3)}  goal ${goal}${verdict}\n`);
   }
-  if (ours?.residentKiB !== undefined) {
+  if (ours?.residentKiB !== undefined && !values.short) {
     const verdict = ours.residentKiB <= MOST_RESIDENT ? '' : '  MISSED';
     process.stdout.write(`resident  ${ours.residentKiB} KiB  goal ${MOST_RESIDENT}${verdict}\n`);
   }
 }
 
 function describe(result: Result): string {
-  const { label, residentKiB, ...speed } = result;
+  const { label, loadSeconds, residentKiB, ...speed } = result;
   const digits = (value: number) => value.toPrecision(3);
-  const line = (name: string, prompt: number, decode: number) =>
-    `  ${name}   prompt ${digits(prompt)} tokens/s, new ${digits(decode)} tokens/s`;
+  const line = (name: string, prompt?: number, decode?: number) =>
+    prompt === undefined || decode === undefined
+      ? []
+      : [`  ${name}   prompt ${digits(prompt)} tokens/s, new ${digits(decode)} tokens/s`];
   return [
     label,
-    line(`first ${SHORT.prompt} positions`, speed.shortPrompt, speed.shortDecode),
-    line(`all ${context} positions`, speed.longPrompt, speed.longDecode),
+    ...line(`first ${SHORT.prompt} positions`, speed.shortPrompt, speed.shortDecode),
+    ...line(`all ${context} positions`, speed.longPrompt, speed.longDecode),
+    ...(loadSeconds === undefined ? [] : [`  loaded in ${loadSeconds.toFixed(1)} s`]),
     ...(residentKiB === undefined ? [] : [`  resident ${residentKiB} KiB`]),
     '',
   ].join('\n');
