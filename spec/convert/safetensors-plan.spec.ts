@@ -16,7 +16,9 @@ import {
 } from '../support/conversions.ts';
 import { GOLDENS, type Golden } from '../support/goldens.ts';
 import { type RawFile, rawOf } from '../support/raw-safetensors.ts';
+import { expectRefusal } from '../support/refusal.ts';
 import { readSafetensors } from '../support/safetensors-oracle.ts';
+import { syntheticFolder } from '../support/synthetic-model.ts';
 
 const convert = suite('safetensors-plan');
 
@@ -146,6 +148,22 @@ convert('law: one scale a row becomes floats on the way to GGUF, value · scale'
     Math.fround(value * scales[Math.floor(index / 64)]),
   );
   assert.equal([...new Float32Array(bytes?.slice().buffer ?? new ArrayBuffer(0))], expected);
+});
+
+convert('error: two weights share a byte, so rows of four bits are even', async () => {
+  const source = syntheticFolder({
+    ...{ position: 'rope', vocabSize: 20, hiddenSize: 8, intermediateSize: 13 },
+    ...{ numHiddenLayers: 1, numAttentionHeads: 2 },
+  });
+  for (const quantize of ['int4', 'int4-channel'] as const) {
+    await expectRefusal(() => convertedFiles(source, { quantize }), {
+      code: 'option-unsupported',
+      where: 'down_proj',
+      fix: '--quantize int8',
+      found: 13,
+    });
+  }
+  await convertedFiles(source, { quantize: 'int8' });
 });
 
 convert('law: weights that are no numbers are told, and stay none when quantized', async () => {
