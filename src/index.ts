@@ -13,6 +13,20 @@ export { comparisonToJson, comparisonToText } from './conform/report-text.ts';
 export { traceMetadata } from './conform/trace-metadata.ts';
 export { openTrace, type TraceSource } from './conform/trace-source.ts';
 export {
+  type Conversion,
+  type ConvertPass,
+  convertToGguf,
+  convertToSafetensors,
+  type FolderFile,
+  type FolderSink,
+} from './convert/convert.ts';
+export {
+  CONVERT_FORMATS,
+  CONVERT_TYPES,
+  type ConvertOptions,
+  type ConvertType,
+} from './convert/convert-options.ts';
+export {
   checkEngineOptions,
   type EngineChoice,
   type EngineOptions,
@@ -44,8 +58,11 @@ export {
   openTokenizer,
 } from './engine/load.ts';
 export { type MemoryPlan, type PlanOptions, planMemory } from './engine/plan.ts';
-export type { LoadProgress } from './engine/read-weights.ts';
+export type { LoadProgress } from './engine/progress.ts';
 export { traceTensorsToWrite } from './engine/trace-file.ts';
+export { parseChecksums, type StreamingHash, type VerifiedFile } from './engine/verify-files.ts';
+export { type Verification, type VerifyOptions, verifyModel } from './engine/verify-model.ts';
+export type { VerifiedTensor } from './engine/verify-tensors.ts';
 export { QUANTIZATIONS, type Quantization } from './engine/weight-formats.ts';
 export { BaichuanError, ERROR_CODES, type ErrorCode, EXIT_CODES, quote } from './errors.ts';
 export { type ByteSink, type ByteSource, blobSource, bufferSource } from './formats/byte-source.ts';

@@ -4,6 +4,7 @@ import { BaichuanError, EXIT_CODES, quote } from '../index.ts';
 import { type CommandProcess, packageVersion } from '../platform/command-line.ts';
 import type { Command } from './command.ts';
 import { compareCommand } from './compare.ts';
+import { convertCommand } from './convert.ts';
 import { demoCommand } from './demo.ts';
 import { detokenizeCommand } from './detokenize.ts';
 import { generateCommand } from './generate.ts';
@@ -12,6 +13,7 @@ import { inspectCommand } from './inspect.ts';
 import { parseArguments } from './options.ts';
 import { tokenizeCommand } from './tokenize.ts';
 import { traceCommand } from './trace.ts';
+import { verifyCommand } from './verify.ts';
 
 export const COMMANDS: readonly Command[] = [
   demoCommand,
@@ -21,6 +23,8 @@ export const COMMANDS: readonly Command[] = [
   inspectCommand,
   traceCommand,
   compareCommand,
+  convertCommand,
+  verifyCommand,
 ];
 
 /** Runs one command line.
@@ -90,6 +94,7 @@ const OPTION_NAMES = new Map([
     dashed,
   ),
   ...['logprobs', 'contextLength', 'greedy'].map(dashed),
+  ['maxShardBytes', '--max-shard-size'],
 ]);
 
 function dashed(name: string): [string, string] {
