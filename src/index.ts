@@ -9,6 +9,8 @@ export {
 } from './conform/compare-backends.ts';
 export type { CompareOptions, FirstDifference, TensorVerdict } from './conform/compare-traces.ts';
 export type { Diagnosis } from './conform/diagnose.ts';
+export { type CompareReportInput, compareReport } from './conform/report/compare-report.ts';
+export { computedTrace } from './conform/report/computed-trace.ts';
 export { comparisonToJson, comparisonToText } from './conform/report-text.ts';
 export { traceMetadata } from './conform/trace-metadata.ts';
 export { openTrace, type TraceSource } from './conform/trace-source.ts';

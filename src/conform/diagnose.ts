@@ -12,6 +12,7 @@ import { KNOWN_BUGS } from './gallery/index.ts';
 import {
   judgeStage,
   type LocalVerdict,
+  type Observer,
   readEvidence,
   type StageEvidence,
   stagesOf,
@@ -51,9 +52,11 @@ export async function judgeLocally(
     readonly arithmetic: ArithmeticClass;
     readonly row?: number;
     readonly signal?: AbortSignal | undefined;
+    /** Sees what the model computes of every operation. */
+    readonly watch?: Observer | undefined;
   },
 ): Promise<LocalJudgement> {
-  const { arithmetic, row = 0, signal } = options;
+  const { arithmetic, row = 0, signal, watch } = options;
   const { numHiddenLayers: layers } = model.config;
   const verdicts: LocalVerdict[] = [];
   let diagnosis: readonly Diagnosis[] = [];
@@ -64,8 +67,7 @@ export async function judgeLocally(
     const evidence = { ...read, input: read.input ?? carried };
     const setup = await model.setup(stage, prompt);
     const { verdicts: here, output } = judgeStage(model, setup, evidence, {
-      arithmetic,
-      locates: true,
+      ...{ arithmetic, locates: true, watch },
     });
     carried = output;
     const isFault = here.some(({ status }) => status === 'beyond');
