@@ -32,8 +32,6 @@ export interface PassResult {
   readonly logits: Float32Array;
   /** In the order of execution. */
   readonly activations: readonly Activation[];
-  /** Every name that could have been recorded. */
-  readonly names: readonly string[];
 }
 
 /** The sequences of an engine's cache, by number. */

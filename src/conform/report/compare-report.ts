@@ -146,13 +146,20 @@ ${fact(
     ? undefined
     : html`${position} ${id === undefined ? undefined : tokenMarkup(prompt.spell(id))}`,
 )}
-${fact('head', head ?? undefined)}${fact('channel', channel ?? undefined)}
+${fact('head', head ?? undefined)}${fact(channelName(name), channel ?? undefined)}
 ${fact('expected', known ? exactNumber(expected) : undefined)}
 ${fact('found', known ? exactNumber(found) : undefined)}
 ${fact('difference', known ? scientific(Math.abs(found - expected)) : undefined)}
 ${fact('allowed here', allowed === undefined ? undefined : scientific(allowed))}
 ${fact('relative, whole tensor', statistics && scientific(statistics.relative))}
 ${fact('bar', bar === undefined ? undefined : scientific(bar))}</dl>`;
+}
+
+/** The last axis of attention maps counts keys, that of logits tokens. */
+function channelName(name: string): string {
+  const kind = tracePlace(name)?.kind;
+  if (kind === 'scores' || kind === 'probs') return 'key';
+  return kind === 'logits' || kind === 'lmHead' ? 'token id' : 'channel';
 }
 
 function logitFacts(tensors: readonly TensorVerdict[]): Fragment {

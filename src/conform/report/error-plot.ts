@@ -35,8 +35,8 @@ function slotsOf(tensors: readonly PlottedTensor[]): Slot[] {
 /** The layer, or what stands before and behind the layers. */
 function slotName({ kind, layer, name }: TensorVerdict): string {
   const { order } = tracePoint(kind);
-  if (order <= tracePoint('embedding').order) return 'in';
-  return order >= tracePoint('finalNorm').order || !/\d/.test(name) ? 'out' : String(layer);
+  if (order <= tracePoint('embedding').order) return 'embedding';
+  return order >= tracePoint('finalNorm').order || !/\d/.test(name) ? 'head' : String(layer);
 }
 
 /** The plot of every tensor that was measured. @returns nothing when none was */

@@ -39,9 +39,12 @@ code, .mono, td.number, .token { font-family: ui-monospace, 'SF Mono', 'Cascadia
 code { overflow-wrap: anywhere; }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 18px; padding: 0;
   margin: 12px 0 0; font-size: 14px; }
-.verdict { display: flex; gap: 16px; align-items: flex-start; border-left: 6px solid var(--good); }
+.verdict { display: flex; gap: 16px; align-items: flex-start; padding-left: 14px;
+  border-left: 6px solid var(--good); margin: 8px 0 18px; }
 .verdict.fail { border-left-color: var(--bad); }
-.verdict .word { font-size: 22px; font-weight: 700; color: var(--good); line-height: 1.3; }
+.verdict .word { font-size: 24px; font-weight: 700; color: var(--good); line-height: 1.25; }
+h3 { font-size: 14px; margin: 18px 0 0; }
+h3 + dl.facts { margin-top: 8px; }
 .verdict.fail .word { color: var(--bad); }
 .verdict .lead { font-size: 17px; margin: 2px 0 0; }
 dl.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr));
@@ -103,9 +106,13 @@ tr.beyond:target td { background: var(--warn-page); }
 .badge.good { background: var(--good-page); color: var(--good); }
 .badge.warn { background: var(--warn-page); color: var(--warn); }
 .token { background: var(--faint); border-radius: 4px; padding: 1px 5px; white-space: pre; }
-.likeness { display: grid; grid-template-columns: minmax(120px, 1fr) 5fr; gap: 4px 16px;
+.likeness { display: grid; grid-template-columns: 210px 1fr; gap: 4px 18px;
   align-items: baseline; margin: 10px 0 0; }
+.likeness > div { display: grid; grid-template-columns: 1fr 54px; gap: 10px; align-items: center;
+  text-align: right; font-variant-numeric: tabular-nums; }
+.likeness code { font-weight: 600; margin-right: 6px; }
 meter { width: 100%; height: 14px; }
+@media (max-width: 640px) { .likeness { grid-template-columns: 1fr; } }
 .likeness p { margin: 0; }`;
 
 const CONTROLS = `
@@ -127,6 +134,7 @@ table.lens td { border: 0; }
 table.lens .guess { display: block; width: 100%; min-width: 68px; border: 0; border-radius: 4px;
   padding: 2px 6px; white-space: pre; overflow: hidden; max-width: 120px; text-overflow: ellipsis;
   background: var(--faint); color: var(--text); cursor: pointer; }
+table.lens .guess.p-4 { color: #0b1420; }
 table.lens .guess[aria-pressed='true'] { outline: 2px solid var(--text); outline-offset: -1px; }
 ${[1, 2, 3, 4].map((n) => `table.lens .guess.p-${n} { background: var(--level-${n}); }`).join('\n')}
 .guesses { display: grid; grid-template-columns: max-content 1fr max-content; gap: 4px 12px;

@@ -96,11 +96,16 @@ export interface LogScale {
 /** Room for the lanes of 0 and of ∞. */
 const LANE = 18;
 
-/** A scale over all positive finite values, at least two decades. */
-export function logScale(values: readonly number[], top: number, bottom: number): LogScale {
+/** A scale over all positive finite values. @param decades at least so many */
+export function logScale(
+  values: readonly number[],
+  top: number,
+  bottom: number,
+  decades = 2,
+): LogScale {
   const sizes = values.filter((x) => x > 0 && Number.isFinite(x)).map(log10);
-  const from = Math.max(-40, Math.floor(Math.min(0, ...sizes)));
-  const to = Math.min(40, Math.max(from + 2, Math.ceil(Math.max(-40, ...sizes))));
+  const from = Math.max(-40, Math.floor(Math.min(...(sizes.length > 0 ? sizes : [0]))));
+  const to = Math.min(40, Math.max(from + decades, Math.ceil(Math.max(-40, ...sizes))));
   const [high, low] = [top + LANE, bottom - LANE];
   const y = (value: number) => {
     if (value === 0) return bottom - LANE / 3;
