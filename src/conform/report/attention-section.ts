@@ -4,8 +4,12 @@ import type { AttentionData } from './data.ts';
 import { type Fragment, html, type Markup } from './markup.ts';
 import type { Section } from './page.ts';
 
-/** The section of maps that the script of the page draws. */
-export function attentionSection(data: AttentionData | undefined): Section | undefined {
+/** The section of maps that the script of the page draws.
+ *  @param sides how many traces the report is about */
+export function attentionSection(
+  data: AttentionData | undefined,
+  sides: 1 | 2,
+): Section | undefined {
   if (data === undefined) return undefined;
   const { expected, found, difference, tokens, block, places } = data;
   const isPair = expected !== undefined && found !== undefined;
@@ -23,8 +27,8 @@ export function attentionSection(data: AttentionData | undefined): Section | und
   return {
     id: 'attention',
     title: 'Attention maps',
-    about: `Rows are the tokens that look, columns the tokens looked at. ${
-      isPair || found === undefined ? '' : 'Only one side recorded probabilities.'
+    about: `Rows are the tokens that look, columns the tokens looked at.${
+      sides === 2 && !isPair ? ' Only one side recorded probabilities.' : ''
     }${coarse} Point at a cell, or focus a map and use the arrow keys.`,
     body: html`
 <noscript><p class="badge warn">The maps are drawn by a script, which is switched off.</p></noscript>
@@ -36,7 +40,9 @@ export function attentionSection(data: AttentionData | undefined): Section | und
 <span class="soft">${places.length} heads embedded</span>
 </div>
 <div class="maps">${canvases as Fragment[]}</div>
-<p class="readout" id="attention-readout" aria-live="polite"></p>`,
+<p class="readout" id="attention-readout" aria-live="polite"></p>
+<p class="soft">All embedded heads of this layer${isPair ? ', found − expected' : ''}:</p>
+<div class="heads" id="attention-heads"></div>`,
   };
 }
 

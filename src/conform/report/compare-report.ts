@@ -52,7 +52,7 @@ export async function compareReport(input: CompareReportInput): Promise<string> 
       verdictSection(input, { prompt, shown }),
       diagnosisSection(diagnosis),
       depthSection(shown, first),
-      attentionSection(attention),
+      attentionSection(attention, 2),
       scatterSection(tensors, tokens, prompt),
       tokenSection(tokens, prompt),
       tensorSection(shown, tensors.length),
@@ -163,7 +163,7 @@ function channelName(name: string): string {
 }
 
 function logitFacts(tensors: readonly TensorVerdict[]): Fragment {
-  const logits = tensors.find((tensor) => tensor.logits !== undefined)?.logits;
+  const logits = tensors.findLast((tensor) => tensor.logits !== undefined)?.logits;
   if (logits === undefined) return undefined;
   const perplexity = (x: number | undefined) => (x === undefined ? undefined : x.toFixed(4));
   return html`<h3>Logits</h3><dl class="facts">
@@ -226,7 +226,7 @@ function scatterSection(
   prompt: SpelledPrompt,
 ): Section | undefined {
   if (table === undefined) return undefined;
-  const verdict = tensors.find(({ logits }) => logits !== undefined);
+  const verdict = tensors.findLast(({ logits }) => logits !== undefined);
   const { bar, statistics } = verdict ?? {};
   const allowed =
     bar === undefined || statistics === undefined ? undefined : bar * statistics.largest;

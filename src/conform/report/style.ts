@@ -122,12 +122,17 @@ select, input, button { font: inherit; font-size: 14px; color: inherit; backgrou
   border: 1px solid var(--line); border-radius: 6px; padding: 3px 8px; }
 button { cursor: pointer; } button:hover { background: var(--faint); }
 .maps { display: grid; grid-template-columns: repeat(auto-fit, minmax(230px, 1fr)); gap: 18px; }
+.maps figure:only-child { max-width: 520px; }
+.heads { display: flex; flex-wrap: wrap; gap: 8px; margin-top: 6px; }
+.heads button { width: 72px; padding: 4px; text-align: center; font-size: 12px; }
+.heads button[aria-pressed='true'] { border-color: var(--link); box-shadow: 0 0 0 1px var(--link); }
+.heads canvas { cursor: pointer; }
 canvas { width: 100%; aspect-ratio: 1; image-rendering: pixelated; background: var(--faint);
   border-radius: 4px; display: block; cursor: crosshair; touch-action: none; }
 .readout { min-height: 3.1em; font-size: 13.5px; margin-top: 10px; }
 .scale { height: 9px; border-radius: 4px; margin-top: 8px; }
 .scale-ends { display: flex; justify-content: space-between; color: var(--soft); font-size: 12px; }
-table.lens { width: auto; } table.lens td, table.lens th { padding: 2px; text-align: center; }
+table.lens { width: auto; margin: 0 4px 4px 0; } table.lens td, table.lens th { padding: 2px; text-align: center; }
 table.lens th { padding: 2px 6px; }
 table.lens th[scope='row'] { position: sticky; left: 0; text-align: right; z-index: 2; }
 table.lens td { border: 0; }

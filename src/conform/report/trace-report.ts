@@ -45,17 +45,22 @@ export async function traceReport(input: TraceReportInput): Promise<TraceReport>
   const attention = await collectAttention({ found: trace }, { prompt, row: 0, first: [] });
   const tokens = await collectTokens({ found: trace }, prompt.ids, 0);
   const page = await renderPage({
-    title: `What ${name} does with ${prompt.ids.length} tokens`,
+    title: `What ${shortName(name)} does with ${prompt.ids.length} tokens`,
     subtitle: promptMarkup(prompt),
     sections: [
       layerSection(steps),
       lensSection(lens, prompt.ids.length),
-      attentionSection(attention),
+      attentionSection(attention, 1),
       tokenSection(tokens, prompt),
     ],
     data: { attention, lens },
   });
   return { html: page, text: traceText(steps, found, prompt) };
+}
+
+/** The last part of a path. */
+function shortName(name: string): string {
+  return name.split(/[\\/]/).findLast((part) => part !== '') ?? name;
 }
 
 /** Tokens of the prompt that the head of a page shows. */

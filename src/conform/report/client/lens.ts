@@ -30,7 +30,10 @@ export function startLens(data: LensData): void {
     next.focus();
     choose(index + by);
   });
-  choose(width - 1);
+  // The answer of the whole model to the whole prompt.
+  choose(cells.length - 1);
+  const region = table.parentElement;
+  if (region !== null) region.scrollLeft = region.scrollWidth;
 }
 
 function show({ layers, tokens, guesses }: LensData, row: number, position: number): void {

@@ -31,7 +31,11 @@ export function startMaps(data: AttentionData): void {
   const layers = byId('attention-layer', 'select');
   const heads = byId('attention-head', 'select');
   const draw = () => {
-    for (const [side, bytes] of maps) drawMap(side, bytes, data, state);
+    for (const [side, bytes] of maps) {
+      const canvas = byId(`map-${side}`, 'canvas');
+      drawMap(canvas, { side, bytes, cells: data.cells, head: state.chosen });
+      frameCell(canvas, data.cells, state.cell);
+    }
     byId('attention-readout', 'p').textContent = readout(data, maps, state);
   };
   const choose = (index: number) => {
@@ -41,6 +45,7 @@ export function startMaps(data: AttentionData): void {
     fillHeads(heads, data, layer);
     heads.value = String(head);
     draw();
+    drawHeads(data, maps, state.chosen, choose);
   };
   const find = (layer: number, head?: number) =>
     data.places.findIndex(([l, h]) => l === layer && (head === undefined || h === head));
@@ -60,7 +65,7 @@ export function startMaps(data: AttentionData): void {
   paintScales();
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     paintScales();
-    draw();
+    choose(state.chosen);
   });
   choose(data.chosen);
 }
@@ -105,26 +110,69 @@ function bytesOf(base64: string): Uint8Array {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
-function drawMap(side: Side, bytes: Uint8Array, { cells }: AttentionData, state: State): void {
-  const canvas = byId(`map-${side}`, 'canvas');
-  // Large enough that a frame around one cell can be seen.
-  const zoom = Math.max(4, Math.ceil(480 / cells));
+interface HeadMap {
+  readonly side: Side;
+  /** Of all heads. */
+  readonly bytes: Uint8Array;
+  readonly cells: number;
+  readonly head: number;
+}
+
+/** Fills a canvas with the map of a head, in squares large enough for a frame around one. */
+function drawMap(canvas: HTMLCanvasElement, map: HeadMap, pixels = 480): void {
+  const { side, bytes, cells, head } = map;
+  const zoom = Math.max(1, Math.ceil(pixels / cells));
   canvas.width = cells * zoom;
   canvas.height = cells * zoom;
   const context = canvas.getContext('2d');
   if (context === null) return;
   const colors = colorTable(side === 'difference' ? 'difference' : 'probability');
-  const start = state.chosen * cells * cells;
+  const start = head * cells * cells;
   for (let cell = 0; cell < cells * cells; cell++) {
     context.fillStyle = colors[bytes[start + cell]];
     const [row, column] = [Math.floor(cell / cells), cell % cells];
     context.fillRect(column * zoom, row * zoom, zoom, zoom);
   }
-  if (state.cell === undefined) return;
-  const [row, column] = [Math.floor(state.cell / cells), state.cell % cells];
+}
+
+function frameCell(canvas: HTMLCanvasElement, cells: number, cell: number | undefined): void {
+  const context = canvas.getContext('2d');
+  if (context === null || cell === undefined) return;
+  const zoom = canvas.width / cells;
+  const [row, column] = [Math.floor(cell / cells), cell % cells];
   context.strokeStyle = css('--text');
   context.lineWidth = 2;
   context.strokeRect(column * zoom + 1, row * zoom + 1, zoom - 2, zoom - 2);
+}
+
+/** Small maps of all heads of the layer that is shown, to choose from. */
+function drawHeads(
+  { places, cells }: AttentionData,
+  maps: ReadonlyMap<Side, Uint8Array>,
+  chosen: number,
+  choose: (index: number) => void,
+): void {
+  const side = SIDES.findLast((candidate) => maps.has(candidate));
+  const bytes = side && maps.get(side);
+  if (side === undefined || bytes === undefined) return;
+  const heads = byId('attention-heads', 'div');
+  const buttons = places.flatMap(([layer, head], index) => {
+    if (layer !== places[chosen][0]) return [];
+    const button = document.createElement('button');
+    const canvas = document.createElement('canvas');
+    drawMap(canvas, { side, bytes, cells, head: index }, 64);
+    button.type = 'button';
+    button.append(canvas, String(head));
+    button.ariaLabel = `head ${head}`;
+    button.ariaPressed = String(index === chosen);
+    button.addEventListener('click', () => {
+      choose(index);
+      // The buttons are new: the focus stays with the head.
+      heads.querySelector<HTMLElement>('[aria-pressed="true"]')?.focus();
+    });
+    return [button];
+  });
+  heads.replaceChildren(...buttons);
 }
 
 /** A colour for every byte. */
