@@ -1,5 +1,5 @@
-/** Builds `dist/`: the WebAssembly modules (asc), their bytes as a TypeScript module, the scripts of
- *  workers and reports as others (esbuild), then `src/` as JavaScript with types and source maps
+/** Builds `dist/`: the WebAssembly modules (asc), their bytes as a TypeScript module, the scripts
+ *  of workers and reports as others (esbuild), then `src/` as JavaScript with types and source maps
  *  (tsc). What is up to date is left alone.
  *
  *  Usage: node .scripts/build.mjs */

@@ -17,6 +17,7 @@ export {
   type TraceReportInput,
   traceReport,
 } from './conform/report/trace-report.ts';
+export { comparisonToSummary } from './conform/report-summary.ts';
 export { comparisonToJson, comparisonToText } from './conform/report-text.ts';
 export { traceMetadata } from './conform/trace-metadata.ts';
 export { openTrace, type TraceSource } from './conform/trace-source.ts';

@@ -1,11 +1,13 @@
 /** `baichuan compare`: another backend's trace against an expected one, or against a model. */
 
 import {
+  type BackendComparison,
   BaichuanError,
   compareBackends,
   compareReport,
   compareWithModel,
   comparisonToJson,
+  comparisonToSummary,
   comparisonToText,
   computedTrace,
   EXIT_CODES,
@@ -56,6 +58,7 @@ export const compareCommand: Command = {
       repeated: true,
       help: 'only tensors of these names, * for any characters; may be given several times',
     },
+    { name: 'short', help: 'print one line per layer, for its worst tensor, instead of all' },
     HTML_OPTION,
     JSON_OPTION,
   ],
@@ -79,15 +82,17 @@ async function runCompare(args: Arguments, self: CommandProcess): Promise<number
       await report.write(bytes);
       await report.commit();
     }
-    const text = args.has('json')
-      ? `${comparisonToJson(comparison)}\n`
-      : comparisonToText(comparison);
-    await self.print(text);
+    await self.print(textOf(comparison, args));
     return comparison.pass ? 0 : EXIT_CODES.check;
   } finally {
     await report?.abort();
     await Promise.all([...traces, ...(model === undefined ? [] : [model])].map((x) => x.close()));
   }
+}
+
+function textOf(comparison: BackendComparison, args: Arguments): string {
+  if (args.has('json')) return `${comparisonToJson(comparison)}\n`;
+  return args.has('short') ? comparisonToSummary(comparison) : comparisonToText(comparison);
 }
 
 /** The comparison, and its report, which is made only when it is wanted. */

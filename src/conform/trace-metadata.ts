@@ -25,9 +25,9 @@ export async function traceMetadata(
 }
 
 /** SHA-256 over the configuration and a sample of every parameter as float32: 256 elements spread
- *  over a vector, 64 over each of four rows of a matrix, the first and the last among them. The same
- *  numbers in another file or another format have the same fingerprint; models that were trained
- *  apart differ everywhere, but one changed number may go unseen. */
+ *  over a vector, 64 over each of four rows of a matrix, the first and the last among them. The
+ *  same numbers in another file or another format have the same fingerprint; models that were
+ *  trained apart differ everywhere, but one changed number may go unseen. */
 async function fingerprintOf(config: BaichuanConfig, checkpoint: Checkpoint): Promise<string> {
   const parts: Uint8Array[] = [new TextEncoder().encode(configToJson(config))];
   for (const name of parameterShapes(config).keys()) {

@@ -8,13 +8,13 @@ import type { ModelSequence } from '../generate/sequence.ts';
 import type { CacheFormat } from '../kernels/wasm/layout.ts';
 import type { Simd } from '../kernels/wasm/simd.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
-import { expectMatches, type Trace, tapFilter } from '../verify/trace.ts';
-import type { Engine } from './engine.ts';
+import type { Trace } from '../verify/trace.ts';
+import type { Engine, EngineState } from './engine.ts';
 import type { EngineChoice } from './engine-options.ts';
-import { checkTokenIds, expectTaps, stripPadding } from './inputs.ts';
+import { checkTokenIds, stripPadding } from './inputs.ts';
 import type { MemoryPlan } from './plan.ts';
-import { createRecorder, runsOf, type TraceSink } from './recorder.ts';
-import { planTrace, tokensOfPass } from './trace-plan.ts';
+import { recordTrace } from './record-trace.ts';
+import { createRecorder, type TraceSink } from './recorder.ts';
 import type { Quantization } from './weight-formats.ts';
 
 /** Scores of every token of the vocabulary as the next one, one row per input token. */
@@ -154,12 +154,6 @@ interface EngineHolder {
   current(): EngineState | undefined;
 }
 
-interface EngineState {
-  readonly config: BaichuanConfig;
-  readonly engine: Engine;
-  readonly contextLength: number;
-}
-
 /** Runs rows of any lengths side by side, chunk by chunk. */
 async function forwardRows(
   { config, engine, contextLength }: EngineState,
@@ -209,35 +203,6 @@ function nextParts(
   return unfinished
     .slice(0, Math.max(1, budget))
     .map(({ row, sequence, rest }) => ({ row, sequence, ids: rest.slice(0, share) }));
-}
-
-/** One prefill, in chunks whose activations fit in memory. */
-async function recordTrace(
-  { config, engine, contextLength }: EngineState,
-  ids: readonly number[],
-  sink: TraceSink,
-  { taps = [], signal }: TraceOptions,
-): Promise<void> {
-  checkTokenIds(ids, config.vocabSize, 'input_ids', contextLength);
-  expectTaps(taps);
-  const plan = planTrace(config, ids.length);
-  const names = plan.map(({ name }) => name);
-  expectMatches(taps, names);
-  const chunkTokens = tokensOfPass(plan, ids.length, tapFilter(taps));
-  const sequence = engine.open();
-  try {
-    for (let position = 0; position < ids.length; ) {
-      const chunk = ids.slice(position, position + Math.min(chunkTokens, engine.chunkTokens));
-      const parts = [{ sequence, ids: chunk }];
-      const { activations } = await engine.run(parts, { logits: 'all', signal, taps });
-      for (const activation of activations) {
-        for (const run of runsOf(activation, ids.length, position)) await sink(run);
-      }
-      position += chunk.length;
-    }
-  } finally {
-    engine.close(sequence);
-  }
 }
 
 function sequenceHandle(holder: EngineHolder, sequence: number): LanguageModelSequence {

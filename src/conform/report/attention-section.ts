@@ -31,7 +31,8 @@ export function attentionSection(
       sides === 2 && !isPair ? ' Only one side recorded probabilities.' : ''
     }${coarse} Point at a cell, or focus a map and use the arrow keys.`,
     body: html`
-<noscript><p class="badge warn">The maps are drawn by a script, which is switched off.</p></noscript>
+<noscript>
+<p class="badge warn">The maps are drawn by a script, which is switched off.</p></noscript>
 <div class="controls" id="attention-controls">
 <label>Layer <select id="attention-layer">${layers.map(option)}</select></label>
 <label>Head <select id="attention-head"></select></label>

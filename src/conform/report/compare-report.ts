@@ -125,7 +125,7 @@ function verdictSection(
     body: html`<div class="verdict ${pass ? 'pass' : 'fail'}"><div class="word">${
       pass ? 'PASS' : 'FAIL'
     }</div><div><p class="lead">${lead}</p><p class="soft">${way}</p></div></div>
-${first === null ? logitFacts(tensors) : [firstFacts(first, { prompt, shown }), logitFacts(tensors)]}`,
+${first === null ? undefined : firstFacts(first, { prompt, shown })}${logitFacts(tensors)}`,
   };
 }
 
@@ -180,8 +180,8 @@ function diagnosisSection(diagnosis: readonly Diagnosis[]): Section | undefined 
   return {
     id: 'diagnosis',
     title: 'What it looks like',
-    about:
-      'Likeness: how much of the difference a known bug explains, when it takes the place of the reference. 100 %: this change and nothing else.',
+    about: `Likeness: how much of the difference a known bug explains, when it takes the place
+ of the reference. 100 %: this change and nothing else.`,
     body: diagnosis.map(
       ({ name, likeness, summary }) => html`<div class="likeness"><div>
 <meter min="0" max="1" value="${likeness}" aria-label="likeness of ${name}"></meter>
@@ -201,8 +201,8 @@ function depthSection(
   return {
     id: 'depth',
     title: 'Error by depth',
-    about:
-      'Every tensor in the order of execution: its largest difference, relative to its largest magnitude. 0 means the same bits. A mark leads to its row.',
+    about: `Every tensor in the order of execution: its largest difference, relative to its
+ largest magnitude. 0 means the same bits. A mark leads to its row.`,
     body: html`<div class="scroll plain">${plot}</div>${
       grid === undefined
         ? undefined
@@ -232,6 +232,8 @@ function scatterSection(
     bar === undefined || statistics === undefined ? undefined : bar * statistics.largest;
   const plots = logitScatter(table.points, allowed, prompt);
   if (plots === undefined) return undefined;
-  const about = `${table.points.length} scores of ${table.rows.length} positions: the likeliest tokens and others spread over the vocabulary.`;
+  const { length: scores } = table.points;
+  const about = `${scores} scores of ${table.rows.length} positions: the likeliest tokens and others
+ spread over the vocabulary.`;
   return { id: 'logits', title: 'Logits', about, body: plots };
 }

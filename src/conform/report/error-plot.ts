@@ -66,9 +66,14 @@ export function errorPlot(tensors: readonly PlottedTensor[], firstName?: string)
 <svg class="plot" id="error-plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img"
  aria-label="Relative error of every tensor by depth, with the bar it is held to">
 ${logAxis(scale, AREA.left, width, '0')}
-${slots.map((slot, index) => slotAxis(slot, AREA.left + slotWidth * index, slotWidth, slots.length))}
+${slots.map((slot, index) =>
+  slotAxis(slot, AREA.left + slotWidth * index, slotWidth, slots.length),
+)}
 <path class="bar" d="${bars.join('')}"/>
-${places.map((place) => point(place, { y: scale.y(place.verdict.statistics?.relative ?? 0), radius, firstName }))}
+${places.map((place) => {
+  const y = scale.y(place.verdict.statistics?.relative ?? 0);
+  return point(place, { y, radius, firstName });
+})}
 </svg>${legend()}`;
 }
 
@@ -99,7 +104,8 @@ function point(
   const part = partOf(kind);
   const isFirst = name === firstName;
   const title = `${name}: ${scientific(statistics?.relative ?? 0)}, bar ${scientific(bar ?? 0)}`;
-  const halo = html`<circle class="halo" cx="${rounded(x)}" cy="${rounded(y)}" r="${2.6 * radius}"/>`;
+  const [cx, cy] = [x, y].map(rounded);
+  const halo = html`<circle class="halo" cx="${cx}" cy="${cy}" r="${2.6 * radius}"/>`;
   return html`
 <a href="#${id}" tabindex="-1" class="point ${part} ${status}"><title>${title}</title>
 ${isFirst ? halo : undefined}${mark(part, x, y, status === 'beyond' ? 1.35 * radius : radius)}</a>`;
@@ -112,8 +118,8 @@ function legend(): Markup {
 ${words}</li>`,
   )}
 <li><svg viewBox="0 0 22 14" aria-hidden="true"><path class="bar" d="M1 7H21"/></svg> bar</li>
-<li><svg viewBox="0 0 14 14" aria-hidden="true" class="point beyond">${mark('attention', 7, 7, 5)}</svg>
-beyond it</li></ul>`;
+<li><svg viewBox="0 0 14 14" aria-hidden="true"
+ class="point beyond">${mark('attention', 7, 7, 5)}</svg> beyond it</li></ul>`;
 }
 
 /** Rows of tensors by columns of layers; a cell says how many times the bar was used. */

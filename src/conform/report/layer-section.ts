@@ -71,9 +71,8 @@ ${CURVES.map(([part, words, read]) => {
     (p, i) => `${i === 0 ? 'M' : 'L'}${rounded(p.x)} ${rounded(scale.y(p.value))}`,
   );
   return html`<path class="curve ${part}" d="${path.join('')}"/>${points.map(
-    (
-      p,
-    ) => html`<g class="point ${part}"><title>layer ${p.layer}, ${words}: ${scientific(p.value)}</title>
+    (p) => html`<g class="point ${part}">
+<title>layer ${p.layer}, ${words}: ${scientific(p.value)}</title>
 ${mark(part, p.x, scale.y(p.value), 4)}</g>`,
   )}`;
 })}</svg>`;

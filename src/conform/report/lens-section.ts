@@ -42,7 +42,8 @@ export function lensSection(data: LensData | undefined, tokens: number): Section
       (token) => html`<th scope="col">${tokenMarkup(token)}</th>`,
     )}</tr></thead>
 <tbody>${data.layers.map((name, row) => lensRow(name, data.guesses[row]))}</tbody></table></div>
-<p class="soft" id="lens-place" aria-live="polite"></p><div class="guesses" id="lens-guesses"></div>`,
+<p class="soft" id="lens-place" aria-live="polite"></p>
+<div class="guesses" id="lens-guesses"></div>`,
   };
 }
 

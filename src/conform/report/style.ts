@@ -1,4 +1,4 @@
-/** The style sheet of reports: light and dark as the system says, no font or image from anywhere. */
+/** The style sheet of reports: light and dark as the system says, no font or image from afar. */
 
 import { type Markup, trusted } from './markup.ts';
 
@@ -108,8 +108,8 @@ tr.beyond:target td { background: var(--warn-page); }
 .token { background: var(--faint); border-radius: 4px; padding: 1px 5px; white-space: pre; }
 .likeness { display: grid; grid-template-columns: 210px 1fr; gap: 4px 18px;
   align-items: baseline; margin: 10px 0 0; }
-.likeness > div { display: grid; grid-template-columns: 1fr 54px; gap: 10px; align-items: center;
-  text-align: right; font-variant-numeric: tabular-nums; }
+.likeness > div { display: grid; grid-template-columns: 1fr 62px; gap: 10px; align-items: center;
+  text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .likeness code { font-weight: 600; margin-right: 6px; }
 meter { width: 100%; height: 14px; }
 @media (max-width: 640px) { .likeness { grid-template-columns: 1fr; } }
@@ -132,7 +132,8 @@ canvas { width: 100%; aspect-ratio: 1; image-rendering: pixelated; background: v
 .readout { min-height: 3.1em; font-size: 13.5px; margin-top: 10px; }
 .scale { height: 9px; border-radius: 4px; margin-top: 8px; }
 .scale-ends { display: flex; justify-content: space-between; color: var(--soft); font-size: 12px; }
-table.lens { width: auto; margin: 0 4px 4px 0; } table.lens td, table.lens th { padding: 2px; text-align: center; }
+table.lens { width: auto; margin: 0 4px 4px 0; }
+table.lens td, table.lens th { padding: 2px; text-align: center; }
 table.lens th { padding: 2px 6px; }
 table.lens th[scope='row'] { position: sticky; left: 0; text-align: right; z-index: 2; }
 table.lens td { border: 0; }
@@ -145,7 +146,8 @@ ${[1, 2, 3, 4].map((n) => `table.lens .guess.p-${n} { background: var(--level-${
 .guesses { display: grid; grid-template-columns: max-content 1fr max-content; gap: 4px 12px;
   align-items: center; max-width: 620px; margin-top: 8px; font-size: 13.5px; }
 [hidden] { display: none !important; }
-@media print { body { background: #fff; } .scroll { max-height: none; } .controls { display: none; } }`;
+@media print { body { background: #fff; } .scroll { max-height: none; }
+  .controls { display: none; } }`;
 
 /** All rules. */
 export const STYLE: Markup = trusted([COLORS, LAYOUT, PLOTS, TABLES, CONTROLS].join('\n'));
