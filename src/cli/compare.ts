@@ -112,14 +112,14 @@ async function compareTraceFiles(
   if (second !== undefined) {
     const comparison = await compareBackends(first, second, { ...options, model });
     const sides = { expected: first, found: second, isLocal: false };
-    return { comparison, html: () => compareReport({ comparison, ...sides, idToPiece }) };
+    return { comparison, html: () => compareReport({ comparison, ...sides, idToPiece, signal }) };
   }
   if (model === undefined) throw wrongPaths(1);
   const computed = args.has('html') ? computedTrace(model.name) : undefined;
   const watch = computed?.watch;
   const comparison = await compareWithModel(model, first, { ...options, watch });
   const sides = { expected: computed?.trace ?? first, found: first, isLocal: true };
-  return { comparison, html: () => compareReport({ comparison, ...sides, idToPiece }) };
+  return { comparison, html: () => compareReport({ comparison, ...sides, idToPiece, signal }) };
 }
 
 /** One path with a model, else two. */

@@ -50,12 +50,15 @@ async function* piecesOf(
   }
 }
 
-/** Goes on unless the caller stopped the comparison. @throws aborted */
-export function expectGoingOn(signal: AbortSignal | undefined): void {
+/** Goes on unless the caller stopped the work. @throws aborted */
+export function expectGoingOn(
+  signal: AbortSignal | undefined,
+  where: 'compare' | 'report' = 'compare',
+): void {
   if (signal?.aborted !== true) return;
   throw new BaichuanError('aborted', {
-    where: 'compare',
-    what: 'The comparison was interrupted.',
+    where,
+    what: 'The caller interrupted the work.',
     fix: 'Run it again to finish.',
   });
 }

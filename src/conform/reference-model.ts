@@ -116,7 +116,8 @@ async function readRows(
   return rows;
 }
 
-function storedOf(checkpoint: Checkpoint, name: string): StoredTensor {
+/** A parameter of a checkpoint. @throws model-missing */
+export function storedOf(checkpoint: Checkpoint, name: string): StoredTensor {
   const stored = checkpoint.tensors.get(name);
   if (stored !== undefined) return stored;
   throw new BaichuanError('model-missing', {

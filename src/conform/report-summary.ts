@@ -9,7 +9,7 @@ import { type TracePlace, tracePoint } from '../model/trace-points.ts';
 import type { BackendComparison } from './compare-backends.ts';
 import type { TensorVerdict } from './compare-traces.ts';
 import { log10 } from './report/numbers.ts';
-import { scientific, verdictLines } from './report-text.ts';
+import { exponential, verdictLines } from './report-text.ts';
 
 /** Decades on either side of the bar. */
 const DECADES = 6;
@@ -47,7 +47,7 @@ function summaryRow(layer: string, tensors: readonly TensorVerdict[]): string[] 
   if (statistics === undefined) return [layer, leaf, '', '', '', status];
   const share = shareOf(worst);
   const mark = status === 'beyond' ? 'beyond' : share === 0 ? 'same bits' : '';
-  return [layer, leaf, scientific(statistics.relative), scientific(bar), gauge(share), mark];
+  return [layer, leaf, exponential(statistics.relative), exponential(bar), gauge(share), mark];
 }
 
 /** Tensors without the right axes and missing ones are worse than any number. */

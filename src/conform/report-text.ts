@@ -87,7 +87,7 @@ function tensorLine({ name, status, statistics, bar, shapes }: TensorVerdict, wi
     statistics === undefined
       ? []
       : [
-          ...[statistics.maxAbs, statistics.relative, bar ?? 0, statistics.nmse].map(scientific),
+          ...[statistics.maxAbs, statistics.relative, bar ?? 0, statistics.nmse].map(exponential),
           statistics.cosine.toFixed(6),
         ];
   const padded = [name.padEnd(width), ...cells.map((cell) => cell.padStart(9))];
@@ -97,13 +97,13 @@ function tensorLine({ name, status, statistics, bar, shapes }: TensorVerdict, wi
 }
 
 /** A number in three digits, as terminals show it. */
-export function scientific(x: number): string {
+export function exponential(x: number): string {
   return x === 0 ? '0' : Number.isFinite(x) ? x.toExponential(2) : String(x);
 }
 
 function logitsLines(logits: LogitsStatistics): string[] {
   const { klMean, klMax, klP999, top1Agreement, ties, perplexityExpected } = logits;
-  const kl = [klMean, klMax, klP999].map(scientific);
+  const kl = [klMean, klMax, klP999].map(exponential);
   const agreement = `top-1 ${(100 * top1Agreement).toFixed(2)} %, ${ties} ties`;
   const labelled =
     perplexityExpected === undefined

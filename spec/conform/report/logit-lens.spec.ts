@@ -105,7 +105,7 @@ lens('error: an interrupted lens, and a checkpoint without its head', async () =
   await expectRefusal(() => collectLens(model, trace, AbortSignal.abort()), {
     code: 'aborted',
     where: 'report',
-    message: 'interrupted',
+    message: 'interrupted the work',
   });
   const tensors = new Map([...model.checkpoint.tensors].filter(([name]) => !/head/.test(name)));
   const checkpoint = { ...model.checkpoint, tensors };

@@ -7,6 +7,7 @@
  *  A cell of a block shows the mean probability and the largest difference. */
 
 import { type TracePlace, traceName } from '../../model/trace-points.ts';
+import { expectGoingOn } from '../pieces.ts';
 import { layersOf } from '../trace-model.ts';
 import { findEntry, type TraceEntry, type TraceSource } from '../trace-source.ts';
 import type { AttentionData } from './data.ts';
@@ -34,6 +35,7 @@ export interface MapOptions {
   readonly row: number;
   /** Heads that must be among those shown, the most interesting first. */
   readonly first: readonly (readonly [number, number])[];
+  readonly signal?: AbortSignal | undefined;
 }
 
 interface LayerMaps {
@@ -43,10 +45,10 @@ interface LayerMaps {
 }
 
 /** Collects the maps of every layer that a side recorded probabilities of; undefined without any.
- *  @throws io-… */
+ *  @throws io-…, aborted */
 export async function collectAttention(
   sides: Sides,
-  { prompt, row, first }: MapOptions,
+  { prompt, row, first, signal }: MapOptions,
 ): Promise<AttentionData | undefined> {
   const layers = layersOfMaps(sides);
   const shape = (layers[0]?.expected ?? layers[0]?.found)?.shape;
@@ -58,6 +60,7 @@ export async function collectAttention(
   const places = choosePlaces(layers, heads, { limit, first });
   const maps = { expected: newMaps(), found: newMaps(), difference: newMaps() };
   for (const [layer, head] of places) {
+    expectGoingOn(signal, 'report');
     const entries = layers.find((candidate) => candidate.layer === layer);
     const map = await readMap(entries, { head, row, block });
     maps.expected.push(map.expected);

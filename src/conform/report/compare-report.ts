@@ -29,11 +29,13 @@ export interface CompareReportInput {
   readonly isLocal: boolean;
   /** Spells token ids; without it tokens are shown as numbers. */
   readonly idToPiece?: IdToPiece | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** Writes the report. @returns the text of an HTML file of a few megabytes at most @throws io-… */
+/** Writes the report. @returns the text of an HTML file of a few megabytes at most
+ *  @throws io-…, aborted */
 export async function compareReport(input: CompareReportInput): Promise<string> {
-  const { comparison, expected, found, idToPiece } = input;
+  const { comparison, expected, found, idToPiece, signal } = input;
   const { tensors, first, diagnosis } = comparison;
   const faulty = tensors.find(({ name }) => name === first?.name);
   const row = faulty === undefined ? 0 : rowOf(faulty, expected);
@@ -41,9 +43,9 @@ export async function compareReport(input: CompareReportInput): Promise<string> 
   const prompt = spellPrompt(prompts?.[row] ?? prompts?.[0] ?? [], idToPiece);
   const sides = { expected, found };
   const attention = await collectAttention(sides, {
-    ...{ prompt, row, first: interestingHeads(comparison, expected) },
+    ...{ prompt, row, signal, first: interestingHeads(comparison, expected) },
   });
-  const tokens = await collectTokens(sides, prompt.ids, row);
+  const tokens = await collectTokens(sides, prompt.ids, row, signal);
   const shown = tensorsToShow([...tensors].sort(compareTracePlaces));
   return renderPage({
     title: `${comparison.pass ? 'PASS' : 'FAIL'}: ${fileName(found)} against ${fileName(expected)}`,

@@ -9,14 +9,14 @@
  *  Source: nostalgebraist, "interpreting GPT: the logit lens", 2020. */
 
 import type { BaichuanConfig } from '../../config.ts';
-import { BaichuanError } from '../../errors.ts';
 import type { Checkpoint, StoredTensor } from '../../formats/checkpoint.ts';
 import { matmul } from '../../kernels/reference/matmul.ts';
 import { rmsNorm } from '../../kernels/reference/rms-norm.ts';
 import { exp, log } from '../../math/index.ts';
 import { traceName } from '../../model/trace-points.ts';
 import { parameterTable } from '../../model/weights.ts';
-import { readFloats } from '../reference-model.ts';
+import { expectGoingOn } from '../pieces.ts';
+import { readFloats, storedOf } from '../reference-model.ts';
 import { findEntry, type TraceEntry, type TraceSource } from '../trace-source.ts';
 import { largest, type Ranked } from './token-rows.ts';
 
@@ -85,17 +85,9 @@ function sourcesOf(
 }
 
 /** The last two parameters: final norm and head. */
-function headOf(config: BaichuanConfig, { tensors }: Checkpoint): StoredTensor[] {
+function headOf(config: BaichuanConfig, checkpoint: Checkpoint): StoredTensor[] {
   const table = [...parameterTable(config)].filter(([, { place }]) => place === 'head');
-  return table.map(([name]) => {
-    const stored = tensors.get(name);
-    if (stored !== undefined) return stored;
-    throw new BaichuanError('model-missing', {
-      where: name,
-      what: 'The checkpoint lacks this parameter.',
-      fix: 'Use the config.json that came with these weights, and download every shard.',
-    });
-  });
+  return table.map(([name]) => storedOf(checkpoint, name));
 }
 
 interface HeadJob {
@@ -115,7 +107,7 @@ async function readHead(
   const sums = Array.from({ length: rows }, () => ({ max: Number.NEGATIVE_INFINITY, sum: 0 }));
   const step = Math.max(1, Math.floor(BLOCK / C));
   for (let start = 0; start < V; start += step) {
-    if (signal?.aborted === true) throw interrupted();
+    expectGoingOn(signal, 'report');
     const count = Math.min(step, V - start);
     const block = await readFloats(head, count, start);
     const scores = new Float32Array(rows * count);
@@ -152,12 +144,4 @@ function addScores({ max, sum }: ScoreSum, scores: Float32Array): ScoreSum {
   let total = sum === 0 ? 0 : sum * exp(max - highest);
   for (let i = 0; i < scores.length; i++) total += exp(scores[i] - highest);
   return { max: highest, sum: total };
-}
-
-function interrupted(): BaichuanError {
-  return new BaichuanError('aborted', {
-    where: 'report',
-    what: 'The report was interrupted.',
-    fix: 'Run it again to finish.',
-  });
 }

@@ -1,10 +1,11 @@
 /** The next-token distributions of one or two traces, position by position: likeliest tokens,
  *  probability of the token that followed, divergence. Logits are read a few rows at a time. */
 
-import { exp, log } from '../../math/index.ts';
+import { exp } from '../../math/index.ts';
 import { traceName } from '../../model/trace-points.ts';
-import { collectLogitsStatistics } from '../../verify/logits.ts';
+import { collectLogitsStatistics, logNormalizer } from '../../verify/logits.ts';
 import type { Numbers } from '../../verify/statistics.ts';
+import { expectGoingOn } from '../pieces.ts';
 import { findEntry, type TraceEntry } from '../trace-source.ts';
 import type { Sides } from './attention-maps.ts';
 
@@ -56,11 +57,12 @@ const MAX_POINTS = 2400;
 const MAX_READ = 2 ** 20;
 
 /** Measures every position of the logits that the sides share; undefined without logits.
- *  @param ids of the prompt @param row of a batch @throws io-… */
+ *  @param ids of the prompt @param row of a batch @throws io-…, aborted */
 export async function collectTokens(
   { expected, found }: Sides,
   ids: readonly number[],
   row: number,
+  signal?: AbortSignal,
 ): Promise<TokenTable | undefined> {
   const [one, other] = [expected, found].map(
     (side) => side && findEntry(side, traceName('logits')),
@@ -71,6 +73,7 @@ export async function collectTokens(
   const step = Math.max(1, Math.floor(MAX_READ / V));
   for (let start = 0; start < positions; start += step) {
     const count = Math.min(step, positions - start);
+    expectGoingOn(signal, 'report');
     const [a, b] = await readRows([one, other], { start, count, row });
     for (let t = 0; t < count; t++) {
       const scores = [a, b].map((part) => part?.subarray(t * V, (t + 1) * V));
@@ -130,10 +133,7 @@ function measureRow(
 
 function sideOf(scores: Numbers, next: number | undefined): TokenSide {
   const ids = largest(scores, TOP);
-  const max = scores[ids[0]];
-  let sum = 0;
-  for (let id = 0; id < scores.length; id++) sum += exp(scores[id] - max);
-  const normalizer = max + log(sum);
+  const normalizer = logNormalizer(scores);
   const probabilityOf = (id: number) => exp(scores[id] - normalizer);
   if (!Number.isFinite(normalizer)) return { top: [], next: undefined };
   const known = next !== undefined && next >= 0 && next < scores.length;

@@ -42,8 +42,8 @@ export async function traceReport(input: TraceReportInput): Promise<TraceReport>
   const steps = await collectLayerSteps(trace);
   const found = await collectLens(model, trace, signal);
   const lens = lensData(found, prompt);
-  const attention = await collectAttention({ found: trace }, { prompt, row: 0, first: [] });
-  const tokens = await collectTokens({ found: trace }, prompt.ids, 0);
+  const attention = await collectAttention({ found: trace }, { prompt, row: 0, first: [], signal });
+  const tokens = await collectTokens({ found: trace }, prompt.ids, 0, signal);
   const page = await renderPage({
     title: `What ${shortName(name)} does with ${prompt.ids.length} tokens`,
     subtitle: promptMarkup(prompt),
