@@ -92,7 +92,7 @@ async function writeOne(file: string, ids: readonly number[]): Promise<number> {
 async function judge(file: string): Promise<void> {
   const begin = performance.now();
   const model = await openModel(folder);
-  const trace = await openTrace(blobSource(await openAsBlob(file)));
+  const trace = await openTrace(blobSource(file, await openAsBlob(file)));
   const comparison = await compareWithModel(model, trace);
   const seconds = ((performance.now() - begin) / 1000).toFixed(0);
   const resident = process.resourceUsage().maxRSS * 1024;

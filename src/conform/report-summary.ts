@@ -1,5 +1,5 @@
-/** A comparison in short for the terminal: one line per layer, for its worst tensor, with a gauge of
- *  how much of its bar was used:
+/** A comparison in short for the terminal: one line per layer, for its worst tensor, with a gauge
+ *  of how much of its bar was used:
  *
  *      ······│······     the same bits                 one place a decade, the bar in the middle
  *      ███···│······     a thousandth of the bar
