@@ -6,7 +6,7 @@
  *      | weights: steps of 32 bytes, rows 0…3 and rows 4…7 | sums y of 64 tokens: [64][8] f32 |
  *
  *  A step is what four bytes of activations are multiplied by (dot.ts): four elements as bytes, or,
- *  in the baseline build, two as 16 bits. Its two vectors and the broadcast activations of one token
+ *  in the baseline build, two as 16 bits. Its two vectors and the broadcast activations of a token
  *  fit the registers beside the eight sums of four tokens. At most STEPS follow each other without
  *  a branch: compilers would sum up one register after the other, and spill the rest. */
 

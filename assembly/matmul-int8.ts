@@ -18,7 +18,8 @@
  *  and split into two parts, each with sums of its own (see dot.ts). Tiles are 8 rows × 2 tokens,
  *  then 8 × 1 for the last token of an odd T; missing rows of the last block are computed and not
  *  stored. Elements past `inFeatures` are zeros in q. Offsets and scratch are not used: they stand
- *  here so that all integer kernels are called alike. Error: none, the mirror gives the same bits. */
+ *  here so that all integer kernels are called alike. Error: none, the mirror gives the same
+ *  bits. */
 
 import { float16Mask, float16Power } from './constants';
 import {

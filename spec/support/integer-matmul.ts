@@ -152,6 +152,7 @@ export function addIntegerLaws(spec: ReturnType<typeof suite>, table: readonly I
     for (const kernel of table) {
       addPairs(spec, build, kernel);
       addLaws(spec, build, kernel);
+      addEnds(spec, build, kernel);
     }
   }
 }
@@ -221,6 +222,10 @@ function addLaws(spec: ReturnType<typeof suite>, build: KernelBuild, kernel: Int
       assert.equal(bitsOf(alone), bitsOf(whole.slice(11 * t, 11 * t + 11)), `token ${t}`);
     }
   });
+}
+
+function addEnds(spec: ReturnType<typeof suite>, build: KernelBuild, kernel: IntegerKernel): void {
+  const title = `${build.name} ${kernel.name}`;
 
   spec(`golden: ${title} is exact at the ends of the ranges`, () => {
     const lowest = -(2 ** (kernel.bits - 1));
