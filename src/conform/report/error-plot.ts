@@ -77,13 +77,16 @@ ${places.map((place) => {
 </svg>${legend()}`;
 }
 
+/** What stands under a slot that is too narrow for its name. */
+const SHORT_NAMES: Readonly<Record<string, string>> = { embedding: 'in', head: 'out' };
+
 function slotAxis({ name }: Slot, x: number, width: number, count: number): Markup {
   const [top, bottom] = [AREA.top, HEIGHT - AREA.bottom];
   const every = Math.ceil(count / 24);
   const layer = Number(name);
   const isNamed = !Number.isInteger(layer) || layer % every === 0;
   const label = html`<text class="tick" x="${rounded(x + width / 2)}" y="${bottom + 18}"
- text-anchor="middle">${name}</text>`;
+ text-anchor="middle">${width < 64 ? (SHORT_NAMES[name] ?? name) : name}</text>`;
   const title = html`<text class="axis" x="${WIDTH / 2}" y="${HEIGHT - 6}"
  text-anchor="middle">decoder layer</text>`;
   return html`<line class="grid" x1="${rounded(x)}" x2="${rounded(x)}" y1="${top}" y2="${bottom}"/>
