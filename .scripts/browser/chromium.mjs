@@ -14,7 +14,8 @@ export const FLAGS = [
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ];
 
-const LIMIT_MS = 60_000;
+/** The longest that the pages of one browser may take, on a busy machine too. */
+const LIMIT_MS = 300_000;
 
 /** @typedef {{ method?: string, id?: number, result?: any, error?: { message: string },
  *    params?: any, sessionId?: string }} Message */

@@ -54,11 +54,13 @@ export async function runReports() {
   const failures = [];
   try {
     const reports = makeReports(folder);
-    for (const [title, check] of CHECKS) {
-      await withChromium((open) => checkQuietly(open, (quiet) => check(quiet, reports))).catch(
-        (error) => failures.push(`${title}: ${error?.stack ?? error}`),
-      );
-    }
+    await withChromium(async (open) => {
+      for (const [title, check] of CHECKS) {
+        await checkQuietly(open, (quiet) => check(quiet, reports)).catch((error) =>
+          failures.push(`${title}: ${error?.stack ?? error}`),
+        );
+      }
+    });
   } catch (error) {
     failures.push(`reports: ${/** @type {Error} */ (error).stack}`);
   } finally {
