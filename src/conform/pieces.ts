@@ -26,7 +26,7 @@ export interface Piece {
 }
 
 /** Pieces of whole rows of the last axis, or of one row where it is longer. */
-async function* piecesOf(
+export async function* piecesOf(
   expected: TraceEntry,
   found: TraceEntry,
   signal?: AbortSignal,
