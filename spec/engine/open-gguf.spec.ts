@@ -13,8 +13,9 @@ import { checkpointFolder, type RawTensor, rawSafetensors } from '../support/che
 import { pair, smallModel, smallPairs, smallTensors, u32, uint } from '../support/gguf-files.ts';
 import { vocabularyOf } from '../support/gguf-vocabulary.ts';
 import { GOLDENS, type Golden, idsOf } from '../support/goldens.ts';
-import { joinBytes, memoryFolder, scratchPath } from '../support/model-files.ts';
+import { joinBytes, memoryFolder } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
+import { scratchPath } from '../support/scratch-files.ts';
 
 const engine = suite('open-gguf');
 

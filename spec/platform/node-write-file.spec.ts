@@ -4,8 +4,9 @@ import { basename, dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createFile, type WriteFileSystem } from '../../src/platform/node-write-file.ts';
-import { scratchPath, utf8 } from '../support/model-files.ts';
+import { utf8 } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
+import { scratchPath } from '../support/scratch-files.ts';
 
 const writeFile = suite('node-write-file');
 
