@@ -1,23 +1,24 @@
 /** Runs the specs of kernels, layers, model, engine, tokenizer, generation and mathematics in
- *  Chromium, and compares the bits of spec/runtimes/bits.ts with those of this runtime, in a page
- *  that may share memory between threads and in one that may not; the last line is
- *  `N passed, N failed`.
+ *  Chromium, compares the bits of spec/runtimes/bits.ts with those of this runtime, in a page that
+ *  may share memory between threads and in one that may not, and opens the reports that the
+ *  commands write; the last line is `N passed, N failed`.
  *
  *  Usage: node .scripts/browser.mjs [FILTER…]
  *  Needs Debian's chromium, or CHROMIUM naming another; fails without one. Each spec is bundled
  *  as it is and runs in a page of its own, served from this checkout. */
 
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
+import { CHROMIUM, FLAGS, killGroup, removeProfile } from './browser/chromium.mjs';
+import { runReports } from './browser/reports.mjs';
 import { buildOrExit } from './build.mjs';
 import { ROOT } from './lib/command.mjs';
 import { listFiles } from './lib/stage.mjs';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const SPECS = /^spec\/(kernels|layers|model|tensor|tokenizer|math|generate|verify)\/.*\.spec\.ts$/;
 /** Those of the engine that read no files by path. */
 const ENGINE =
@@ -25,13 +26,8 @@ const ENGINE =
 /** Those of formats that read no fixtures by path. */
 const FORMATS = /^spec\/formats\/(?!hugging-face-folder|weights-file).*\.spec\.ts$/;
 const BITS = 'spec/runtimes/bits.ts';
+const REPORTS = '.scripts/browser/reports.mjs';
 const LIMIT_MS = 120_000;
-
-/** What Chromium would otherwise ask the network for at every start is switched off. */
-const FLAGS = [
-  ...['--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-quic'],
-  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-];
 
 const SHIMS = new Map([
   ['uvu', path.join(import.meta.dirname, 'browser/uvu.mjs')],
@@ -65,9 +61,10 @@ const address = server.address();
 const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : address}`;
 
 let passed = 0;
-let failed = files.length === 0 ? 1 : 0;
+let failed = files.length === 0 && !isWanted(REPORTS) ? 1 : 0;
 while (next < files.length) await runBrowser();
 server.close();
+if (isWanted(REPORTS)) printPage(REPORTS, await runReports());
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;
 
@@ -97,29 +94,6 @@ async function runBrowser() {
   process.off('exit', endGroup);
   await ended;
   await removeProfile(profile);
-}
-
-/** @param {number | undefined} pid of a group's first process */
-function killGroup(pid) {
-  try {
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
-  } catch {
-    // The group has ended by itself.
-  }
-}
-
-/** A process that is just ending may still write a file; what then stays is a temporary folder.
- *  @param {string} profile */
-async function removeProfile(profile) {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    try {
-      rmSync(profile, { recursive: true, force: true });
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
-  process.stderr.write(`could not remove ${profile}\n`);
 }
 
 /** What the present page posts, or why it will not.
