@@ -4,6 +4,7 @@ import { BaichuanError, EXIT_CODES, quote } from '../index.ts';
 import { type CommandProcess, packageVersion } from '../platform/command-line.ts';
 import type { Command } from './command.ts';
 import { compareCommand } from './compare.ts';
+import { conformCommand } from './conform.ts';
 import { demoCommand } from './demo.ts';
 import { detokenizeCommand } from './detokenize.ts';
 import { generateCommand } from './generate.ts';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly Command[] = [
   inspectCommand,
   traceCommand,
   compareCommand,
+  conformCommand,
 ];
 
 /** Runs one command line.
