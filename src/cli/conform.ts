@@ -13,6 +13,7 @@ import {
   isArithmeticClass,
   llamaBackend,
   makeRequests,
+  openModel,
   openServer,
   openTraceFolder,
   parseRequests,
@@ -67,7 +68,7 @@ export const conformCommand: Command = {
     {
       name: 'class',
       value: 'CLASS',
-      help: 'arithmetic of the backend: f32 (default) | f16 | bf16 | int8 | int4',
+      help: 'arithmetic of the backend: f32 | f16 | bf16 | int8 | int4; default: f32, or the file',
     },
     { name: 'max-length', value: 'N', help: "longest prompt; default: the model's context" },
     { name: 'timeout', value: 'SECONDS', help: `for one answer; default ${DEFAULT_TIMEOUT_S}` },
@@ -84,16 +85,18 @@ async function runConform(args: Arguments, self: CommandProcess): Promise<number
   expectNoWords(args, 'Give --traces DIR, --server URL, --gguf FILE or --emit DIR.');
   const way = wayOf(args);
   const claims = claimsOf(args);
-  const settings = { arithmetic: classOf(args), timeoutMs: timeoutOf(args) };
+  const timeoutMs = timeoutOf(args);
+  const named = classOf(args);
   const maxLength = args.number('max-length');
   if (way === 'emit') return emitRequests(args, self, { claims, maxLength });
   const reference = await openReference(sourceOf(way, args), args, self);
   let backend: ConformBackend | undefined;
   try {
     const requests = await requestsFor(way, args, reference, { claims, maxLength });
-    backend = await openBackend(way, args, self, { reference, requests, ...settings });
+    backend = await openBackend(way, args, self, { reference, requests, timeoutMs });
     const report = await runClaims(requests, backend, reference, {
-      ...{ class: settings.arithmetic, named: claims, signal: self.signal },
+      class: named ?? (way === 'gguf' ? await classOfFile(args.text(way)) : 'f32'),
+      ...{ named: claims, signal: self.signal },
       onRequest: progressOf(self),
     });
     if (self.isErrorTerminal) self.printError('\r\u001b[K');
@@ -134,9 +137,22 @@ function claimsOf(args: Arguments): ClaimName[] | undefined {
   });
 }
 
-function classOf(args: Arguments): ArithmeticClass {
-  const text = args.text('class') ?? 'f32';
-  if (isArithmeticClass(text)) return text;
+/** llama.cpp computes in the type of the weights: it rounds activations to 8 bits for blocks. */
+async function classOfFile(file: string | undefined): Promise<ArithmeticClass> {
+  const { checkpoint, close } = await openModel(file);
+  await close();
+  const types = new Set([...checkpoint.tensors.values()].map(({ dtype }) => dtype));
+  const has = (type: string) => [...types].some((name) => name.startsWith(type));
+  if (['Q2', 'Q3', 'Q4'].some(has)) return 'int4';
+  if (has('Q')) return 'int8';
+  if (has('BF16')) return 'bf16';
+  return has('F16') ? 'f16' : 'f32';
+}
+
+/** @throws trace-class */
+function classOf(args: Arguments): ArithmeticClass | undefined {
+  const text = args.text('class');
+  if (text === undefined || isArithmeticClass(text)) return text;
   throw new BaichuanError('trace-class', {
     where: '--class',
     what: `${quote(text)} is no arithmetic class.`,

@@ -7,8 +7,8 @@
  *  normalizer, and what float32 rounds of it: exponentials added one after the other, stored.
  *  Below e^−87 float32 has no normal numbers: what lies there counts as equally unlikely.
  *
- *  Of a list of the likeliest tokens, each must have its expected log-probability, no token that was
- *  left out may be likelier than the last of them, and all together cannot exceed 1. */
+ *  Of a list of the likeliest tokens, each must have its expected log-probability, no token that
+ *  was left out may be likelier than the last of them, and all together cannot exceed 1. */
 
 import { exp, log } from '../math/index.ts';
 import type { Numbers } from './statistics.ts';

@@ -12,7 +12,7 @@
  *  Sources: llama.cpp, tools/server/README.md; vLLM, vllm/entrypoints/openai/completion/. */
 
 import { BaichuanError, type ErrorCode, quote } from '../../errors.ts';
-import { isJsonNumber, type JsonObject, type JsonValue, parseJson } from '../../json.ts';
+import { type JsonObject, type JsonValue, parseJson } from '../../json.ts';
 import type { Distribution } from '../../verify/distribution.ts';
 import type { ConformBackend, PrefillRequest, RequestedMessage } from './claim.ts';
 import { expectPromptTaken, logprobsOf } from './completion-answer.ts';
@@ -45,8 +45,9 @@ const TOP_TOKENS = 20;
 /** An answer of 20 tokens has some 4 kB, a list of models of some servers 100. */
 const MAX_BYTES = 4 * 2 ** 20;
 
-/** What a server without a path answers. */
+/** What a server without a path answers, and one whose model has no chat template. */
 const NOT_THERE = [404, 405, 501];
+const NO_TEMPLATE = [...NOT_THERE, 400];
 
 interface Server extends ServerOptions {
   readonly root: string;
@@ -90,32 +91,39 @@ function rootOf(text: string): string {
 }
 
 async function firstModel(server: Server): Promise<string> {
-  const answer = objectOf(server, '/v1/models', await request(server, '/v1/models'));
-  const data = answer.get('data');
+  const data = (await request(server, '/v1/models')).get('data');
   const first = Array.isArray(data) ? data[0] : undefined;
   const id = first instanceof Map ? first.get('id') : undefined;
   if (typeof id === 'string' && id !== '') return id;
   throw badAnswer(server, '/v1/models', 'It lists no model.', 'Name it with --server-model.');
 }
 
-/** @throws server-… for anything but a JSON answer of status 200; undefined for a missing path */
+/** What a path answers. @throws server-… for anything but a JSON answer of status 200 */
 async function request(
   server: Server,
   path: string,
   body?: Record<string, unknown>,
+): Promise<JsonObject> {
+  const answer = await requestIfThere(server, path, body, []);
+  if (answer instanceof Map) return answer;
+  const what = 'The answer is no object.';
+  throw badAnswer(server, path, what, 'Check that this is the server of a language model.');
+}
+
+/** The same; undefined where the server answers that it has no such path.
+ *  @param missing statuses that say so */
+async function requestIfThere(
+  server: Server,
+  path: string,
+  body: Record<string, unknown> | undefined,
+  missing: readonly number[],
 ): Promise<JsonValue | undefined> {
   const { ask, root, apiKey, timeoutMs, signal } = server;
   const url = `${root}${path}`;
   const given = body === undefined ? {} : { body: { model: server.model, ...body } };
-  const { status, bytes } = await ask({
-    url,
-    apiKey,
-    timeoutMs,
-    signal,
-    maxBytes: MAX_BYTES,
-    ...given,
-  });
-  if (NOT_THERE.includes(status)) return undefined;
+  const asked = { url, apiKey, timeoutMs, signal, maxBytes: MAX_BYTES, ...given };
+  const { status, bytes } = await ask(asked);
+  if (missing.includes(status)) return undefined;
   if (status !== 200) throw refused(server, path, status, bytes);
   try {
     return parseJson(bytes, { file: url, maxBytes: MAX_BYTES });
@@ -151,17 +159,6 @@ function badAnswer(
   return new BaichuanError(code, { where: quote(`${server.root}${path}`), what, fix, cause });
 }
 
-function objectOf(server: Server, path: string, value: JsonValue | undefined): JsonObject {
-  if (value instanceof Map) return value;
-  const what = value === undefined ? 'The server has no such path.' : 'The answer is no object.';
-  throw badAnswer(
-    server,
-    path,
-    what,
-    'Check the address: it is that of the server, without a path.',
-  );
-}
-
 async function encodeText(
   server: Server,
   text: string,
@@ -170,8 +167,8 @@ async function encodeText(
   // llama.cpp reads `content` and `add_special`, vLLM `prompt` and `add_special_tokens`. Control
   // pieces that a text spells stay text, as in SentencePiece.
   const special = { add_special: false, add_special_tokens: false, parse_special: isTemplate };
-  const answer = await request(server, '/tokenize', { content: text, prompt: text, ...special });
-  return answer === undefined ? undefined : tokensOf(server, answer);
+  const body = { content: text, prompt: text, ...special };
+  return tokensOf(server, await requestIfThere(server, '/tokenize', body, NOT_THERE));
 }
 
 async function encodeChat(
@@ -179,25 +176,23 @@ async function encodeChat(
   messages: readonly RequestedMessage[],
 ): Promise<number[] | undefined> {
   const path = '/apply-template';
-  const rendered = await request(server, path, { messages });
+  const rendered = await requestIfThere(server, path, { messages }, NO_TEMPLATE);
   if (rendered === undefined) {
     const body = { messages, add_generation_prompt: true, add_special_tokens: false };
-    const answer = await request(server, '/tokenize', body);
-    return answer === undefined ? undefined : tokensOf(server, answer);
+    return tokensOf(server, await requestIfThere(server, '/tokenize', body, NO_TEMPLATE));
   }
-  const prompt = objectOf(server, path, rendered).get('prompt');
+  const prompt = rendered instanceof Map ? rendered.get('prompt') : undefined;
   if (typeof prompt === 'string') return encodeText(server, prompt, true);
   throw badAnswer(server, path, 'It has no `prompt`.', "Look into the server's log.");
 }
 
-function tokensOf(server: Server, answer: JsonValue): number[] {
-  const path = '/tokenize';
-  const tokens = objectOf(server, path, answer).get('tokens');
-  const ids = Array.isArray(tokens) ? tokens : [];
-  return ids.map((id) => {
-    if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && !isJsonNumber(id)) return id;
-    throw badAnswer(server, path, 'Its `tokens` are no ids.', "Look into the server's log.");
-  });
+function tokensOf(server: Server, answer: JsonValue | undefined): number[] | undefined {
+  if (answer === undefined) return undefined;
+  const tokens = answer instanceof Map ? answer.get('tokens') : undefined;
+  const isId = (id: JsonValue) => typeof id === 'number' && Number.isInteger(id) && id >= 0;
+  if (Array.isArray(tokens) && tokens.every(isId)) return tokens.map(Number);
+  const what = 'Its `tokens` are no list of ids.';
+  throw badAnswer(server, '/tokenize', what, "Look into the server's log.");
 }
 
 async function nextTokens(
@@ -216,9 +211,8 @@ async function nextTokens(
       ...{ ignore_eos: true, add_special_tokens: false },
     });
     const place = quote(`${server.root}${path}`);
-    const object = objectOf(server, path, answer);
-    expectPromptTaken(object, prompt, place);
-    rows.push({ kind: 'logprobs', values: logprobsOf(object, server.vocabSize, place) });
+    expectPromptTaken(answer, prompt, place);
+    rows.push({ kind: 'logprobs', values: logprobsOf(answer, server.vocabSize, place) });
   }
   return rows;
 }

@@ -10,7 +10,7 @@
  *  A trace holds the tensors that `taps` names (`*` all that the backend can record), as `baichuan
  *  compare` takes them. `logits` has a row per token of the prompt, or a row per position asked. */
 
-import { BaichuanError } from '../../errors.ts';
+import { BaichuanError, type ErrorCode } from '../../errors.ts';
 import { isJsonNumber, type JsonValue, parseJson } from '../../json.ts';
 import {
   fieldError,
@@ -60,7 +60,7 @@ export function parseRequests(
   bytes: Uint8Array,
   file: string,
 ): { requests: ConformRequests; model: RequestedModel } {
-  const root = rootOf(bytes, file);
+  const root = rootOf(bytes, file, 'conform-requests');
   const format = takeString(root, 'format');
   if (format !== FORMAT) throw unexpected(root, 'format', `"${FORMAT}"`);
   const range = { min: 1, max: 2 ** 31 };
@@ -74,8 +74,8 @@ export function parseRequests(
   return { requests, model };
 }
 
-function rootOf(bytes: Uint8Array, file: string): JsonFields {
-  const place = { file, path: [], code: 'conform-requests' } as const;
+function rootOf(bytes: Uint8Array, file: string, code: ErrorCode): JsonFields {
+  const place = { file, path: [], code };
   return fieldsOf(parseJson(bytes, { file, maxBytes: MAX_BYTES }), place);
 }
 
@@ -144,7 +144,7 @@ export const NO_ANSWERS: IdAnswers = { texts: new Map(), chats: new Map() };
 
 /** Reads answers.json. Both parts may be left out. @throws json-…, conform-answers */
 export function parseAnswers(bytes: Uint8Array, file: string): IdAnswers {
-  const root = { ...rootOf(bytes, file), code: 'conform-answers' } as const;
+  const root = rootOf(bytes, file, 'conform-answers');
   return { texts: idListsOf(root, 'texts'), chats: idListsOf(root, 'chats') };
 }
 

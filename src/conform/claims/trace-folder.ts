@@ -78,7 +78,8 @@ async function rowsOf(trace: TraceSource, request: PrefillRequest): Promise<Dist
   if (entry === undefined) throw fault(trace, 'has no logits', 'Record the logits as well.');
   const [rows, vocabSize] = entry.shape;
   if (entry.batch !== 1 || (rows !== ids.length && rows !== positions.length)) {
-    const what = `has logits of ${entry.batch} × ${rows} tokens, where ${ids.length} were asked for`;
+    const wanted = `where ${ids.length} were asked for`;
+    const what = `has logits of ${entry.batch} × ${rows} tokens, ${wanted}`;
     throw fault(trace, what, 'Record one prefill of the ids of the request, as one batch row.');
   }
   return Promise.all(

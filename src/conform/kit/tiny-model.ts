@@ -4,10 +4,10 @@
  *
  *      x ← 1664525·x + 1013904223 mod 2³²,  u = x / 2³²
  *      norms      0.8 + 0.4·u
- *      matrices   (u₁ + u₂ + u₃ + u₄ − 2)·√3 · gain / √in      nearly normal, of variance gain² / in
+ *      matrices   (u₁ + u₂ + u₃ + u₄ − 2)·√3 · gain / √in
  *
- *  The gains keep attention peaked and the residual stream from drowning what a layer adds; those of
- *  the matrices that write into it are small, so that an error does not grow without bound. */
+ *  Matrices are nearly normal, of variance gain² / in. The gains keep attention peaked; those of the
+ *  matrices that write into the residual stream are small, so that no error grows without bound. */
 
 import { type BaichuanConfig, CONFIG_PRESETS } from '../../config.ts';
 import type { TensorDescription } from '../../formats/safetensors-writer.ts';

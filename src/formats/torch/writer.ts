@@ -6,7 +6,7 @@
  *
  *  Tensors are contiguous and own their storage. Files stay under 4 GiB (no zip64): larger models
  *  are written as safetensors.
- *  Source: PyTorch, torch/serialization.py, `_save`; APPNOTE.TXT 6.3.10; CPython, pickletools.py. */
+ *  Source: PyTorch, torch/serialization.py, `_save`; PKWARE, APPNOTE.TXT 6.3.10. */
 
 import { BaichuanError } from '../../errors.ts';
 import type { ByteSink } from '../byte-source.ts';
