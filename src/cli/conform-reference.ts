@@ -43,19 +43,25 @@ export interface OpenedReference extends ConformReference {
   close(): Promise<void>;
 }
 
-/** Loads the model. @throws what `load` does */
+/** Opens the model; its weights are loaded when the first answer of it is needed.
+ *  @throws what `openModel` does */
 export async function openReference(
   source: ModelSource | undefined,
   args: Arguments,
   self: CommandProcess,
 ): Promise<OpenedReference> {
   const onNotice = noticePrinter(self);
+  const { signal } = self;
   const opened = await openModel(source);
   try {
     const onProgress = progressPrinter(args, self);
     const exact = { quantize: 'none', kvCache: 'f32', activations: 'exact' } as const;
-    const options = { ...computeOptions(args), ...exact, signal: self.signal };
-    const model = await load(source, { ...options, onNotice, onProgress });
+    const options = { ...computeOptions(args), ...exact, signal };
+    let loading: Promise<LanguageModel> | undefined;
+    const model = () => {
+      loading ??= load(source, { ...options, onNotice, onProgress });
+      return loading;
+    };
     const metadata = await traceMetadata(opened.config, opened.checkpoint, []);
     const tokenizer = opened.hasTokenizer ? await opened.loadTokenizer() : undefined;
     return {
@@ -66,17 +72,19 @@ export async function openReference(
       chat: async (messages) =>
         tokenizer === undefined ? undefined : chatIds(messages, opened, tokenizer),
       trace: async (request) =>
-        openTrace(bufferSource('the model', await traceFile(model, opened, request, self.signal))),
-      traceFile: (request) => traceFile(model, opened, request, self.signal),
-      next: (request) => scoresAfter(model, request, self.signal),
+        openTrace(
+          bufferSource('the model', await traceFile(await model(), opened, request, signal)),
+        ),
+      traceFile: async (request) => traceFile(await model(), opened, request, signal),
+      next: async (request) => scoresAfter(await model(), request, signal),
       compare: (expected, found, arithmetic) =>
         compareBackends(expected, found, {
-          ...{ class: arithmetic, model: opened, signal: self.signal },
+          ...{ class: arithmetic, model: opened, signal },
         }),
       bar: (positions, arithmetic) => scoreBar(opened.config, positions, arithmetic),
-      continuation: async (ids) => continuationOf(model, ids, self.signal),
+      continuation: async (ids) => continuationOf(await model(), ids, signal),
       close: async () => {
-        await model.close();
+        await (await loading?.catch(() => undefined))?.close();
         await opened.close();
       },
     };

@@ -7,6 +7,7 @@ import {
   type Distribution,
   type DistributionVerdict,
 } from '../../verify/distribution.ts';
+import type { BackendComparison } from '../compare-backends.ts';
 import {
   type CaseVerdict,
   CLAIMS,
@@ -143,24 +144,19 @@ async function judgeTrace(request: PrefillRequest, run: Run): Promise<CaseVerdic
   try {
     const expected = await run.reference.trace(request);
     const comparison = await run.reference.compare(expected, found, run.class);
-    const { pass, tensors, first, diagnosis } = comparison;
-    const absent = tensors.filter(({ status }) => status === 'missing');
-    if (!pass) {
-      const named = diagnosis.slice(0, 1).map(({ name }) => `, looks like ${name}`);
-      const detail = `parts at ${first?.name}${named.join('')}`;
-      return { id, status: 'fail', detail, comparison };
-    }
-    // Any subset can be compared, but whoever claims the layers shows what each of them gives.
-    const unseen = absent.find(({ kind }) => kind === 'layer');
-    if (unseen !== undefined) {
-      return { id, status: 'fail', detail: `${unseen.name} was not recorded`, comparison };
-    }
-    const left = absent.length > 0 ? `, ${absent.length} missing` : '';
-    const detail = `${tensors.length - absent.length} tensors within their bars${left}`;
-    return { id, status: 'pass', detail, comparison };
+    const status = comparison.pass ? 'pass' : 'fail';
+    return { id, status, detail: summaryOf(comparison), comparison };
   } finally {
     await found.close();
   }
+}
+
+function summaryOf({ pass, tensors, first, diagnosis }: BackendComparison): string {
+  if (pass) return `${tensors.length} tensors within their bars`;
+  const isAbsent = tensors.some((one) => one.name === first?.name && one.status === 'missing');
+  if (isAbsent) return `${first?.name} was not recorded`;
+  const named = diagnosis.slice(0, 1).map(({ name }) => `, looks like ${name}`);
+  return `parts at ${first?.name}${named.join('')}`;
 }
 
 async function judgeScores(request: PrefillRequest, run: Run): Promise<CaseVerdict> {
