@@ -23,6 +23,13 @@ const WORDS = memory.data<u32>(
     0x7f807f80, 0x7f807f80, 0x7f807f80, 0x7f807f80,
     // 128: the upper half of every 32-bit lane
     0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000,
+    // 144: 1.5 · 2²³ as float32
+    0x4b400000, 0x4b400000, 0x4b400000, 0x4b400000,
+    // 160: 127 and −127 as int32
+    0x0000007f, 0x0000007f, 0x0000007f, 0x0000007f,
+    0xffffff81, 0xffffff81, 0xffffff81, 0xffffff81,
+    // 192: all bits of a float32 but its sign
+    0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff,
   ],
   16,
 );
@@ -73,4 +80,28 @@ export function upperExponent(): v128 {
 @inline
 export function upperHalfMask(): v128 {
   return v128.load(WORDS, 128);
+}
+
+/** 1.5 · 2²³: float32 numbers lie one apart there, and their low bits are integers. */
+@inline
+export function rounder(): v128 {
+  return v128.load(WORDS, 144);
+}
+
+/** The greatest int8, in every 32-bit lane. */
+@inline
+export function greatestInt8(): v128 {
+  return v128.load(WORDS, 160);
+}
+
+/** −127 in every 32-bit lane. */
+@inline
+export function leastInt8(): v128 {
+  return v128.load(WORDS, 176);
+}
+
+/** All bits of a float32 but its sign. */
+@inline
+export function magnitudeMask(): v128 {
+  return v128.load(WORDS, 192);
 }

@@ -12,15 +12,15 @@
  *      Channel: 8 float32 scales once before the groups of the block               128 bytes
  *
  *  At j the four bytes of a row hold elements 4j + i in the low and 16 + 4j + i in the high nibble,
- *  each as n = w + 8. Since Σ q·w = Σ q·n − 8 · Σ q, the sum starts at −8 · Σ q.
+ *  each as n = w + 8. Since Σ q·w = Σ q·n − 8 · Σ q, the sum starts at the offset −8 · Σ q.
  *
  *  Lanes are rows, in two vectors (rows 0…3 and 4…7). Four activations, broadcast to all lanes,
- *  meet the four nibbles of each row (see dot.ts). Tiles of four tokens come first (int4-tiles.ts),
- *  then 8 rows × 1 for each of the remaining tokens; missing rows of the last block are computed
- *  and not stored. Elements past `inFeatures` are zeros in q. Error: none, the mirror gives the
- *  same bits. */
+ *  meet the four nibbles of each row (see dot.ts). Fours of tokens meet whole blocks together
+ *  (int4-tiles.ts), the others go one by one; missing rows of the last block are computed and not
+ *  stored. Elements past `inFeatures` are zeros in q. Error: none, the mirror gives the same
+ *  bits. */
 
-import { float16Mask, float16Power, minusEight, nibbleMask } from './constants';
+import { float16Mask, float16Power, nibbleMask } from './constants';
 import {
   ACTIVATION_BYTES,
   ACTIVATION_GROUP,
@@ -32,19 +32,20 @@ import {
   lowOdd,
   oddActivations,
 } from './dot';
-import { fourTokens, INT4_GROUP, storeToken } from './int4-tiles';
+import { INT4_GROUP, manyTokens, SCRATCH_BYTES, storeToken } from './int4-tiles';
 import { ROWS } from './row-blocks';
 import { highFloats, lowFloats } from './scale-lanes';
 
-/** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param qPtr `[T, 32G]` as in
- *  dot.ts @param scalesPtr float32 `[T, G]` @param sumsPtr Σ q, int32 `[T, G]`
- *  @param wPtr row block 0 */
+/** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param qPtr `[G, T, 32]` as
+ *  in dot.ts @param scalesPtr float32 `[G, T]` @param offsetsPtr −8 · Σ q, int32 `[G, T]`
+ *  @param wPtr row block 0 @param scratchPtr (overwritten) for `outFeatures` */
 export function matmulInt4(
   yPtr: usize,
   qPtr: usize,
   scalesPtr: usize,
-  sumsPtr: usize,
+  offsetsPtr: usize,
   wPtr: usize,
+  scratchPtr: usize,
   T: usize,
   outFeatures: usize,
   inFeatures: usize,
@@ -56,8 +57,10 @@ export function matmulInt4(
   const yEnd = yPtr + rowEnd * 4;
   yPtr += rowStart * 4;
   wPtr += (rowStart / ROWS) * blockBytes;
+  scratchPtr += (rowStart / ROWS) * SCRATCH_BYTES;
   for (; yPtr < yEnd; yPtr += ROWS * 4) {
-    tokens<u16>(yPtr, qPtr, scalesPtr, sumsPtr, wPtr, T, outFeatures, G, (yEnd - yPtr) / 4);
+    const rows = (yEnd - yPtr) / 4;
+    tokens<u16>(yPtr, qPtr, scalesPtr, offsetsPtr, wPtr, scratchPtr, T, outFeatures, G, rows);
     wPtr += blockBytes;
   }
 }
@@ -67,8 +70,9 @@ export function matmulInt4Channel(
   yPtr: usize,
   qPtr: usize,
   scalesPtr: usize,
-  sumsPtr: usize,
+  offsetsPtr: usize,
   wPtr: usize,
+  scratchPtr: usize,
   T: usize,
   outFeatures: usize,
   inFeatures: usize,
@@ -80,8 +84,10 @@ export function matmulInt4Channel(
   const yEnd = yPtr + rowEnd * 4;
   yPtr += rowStart * 4;
   wPtr += (rowStart / ROWS) * blockBytes;
+  scratchPtr += (rowStart / ROWS) * SCRATCH_BYTES;
   for (; yPtr < yEnd; yPtr += ROWS * 4) {
-    tokens<f32>(yPtr, qPtr, scalesPtr, sumsPtr, wPtr, T, outFeatures, G, (yEnd - yPtr) / 4);
+    const rows = (yEnd - yPtr) / 4;
+    tokens<f32>(yPtr, qPtr, scalesPtr, offsetsPtr, wPtr, scratchPtr, T, outFeatures, G, rows);
     wPtr += blockBytes;
   }
 }
@@ -93,27 +99,29 @@ function tokens<S>(
   yPtr: usize,
   qPtr: usize,
   scalesPtr: usize,
-  sumsPtr: usize,
+  offsetsPtr: usize,
   wPtr: usize,
+  scratchPtr: usize,
   T: usize,
   outFeatures: usize,
   G: usize,
   rows: usize,
 ): void {
   const yStride = outFeatures * 4;
-  for (; T >= 4; T -= 4) {
-    fourTokens<S>(yPtr, yStride, qPtr, scalesPtr, sumsPtr, wPtr, G, rows);
-    yPtr += yStride * 4;
-    qPtr += G * ACTIVATION_GROUP * 4;
-    scalesPtr += G * 16;
-    sumsPtr += G * 16;
-  }
-  for (; T > 0; T--) {
-    oneToken<S>(yPtr, qPtr, scalesPtr, sumsPtr, wPtr, G, rows);
-    yPtr += yStride;
-    qPtr += G * ACTIVATION_GROUP;
-    scalesPtr += G * 4;
-    sumsPtr += G * 4;
+  for (let left = T; left > 0; ) {
+    let done: usize = 1;
+    if (left >= 4 && rows >= ROWS) {
+      done = manyTokens<S>(
+        yPtr, yStride, qPtr, scalesPtr, offsetsPtr, wPtr, scratchPtr, left, T, G,
+      );
+    } else {
+      oneToken<S>(yPtr, qPtr, scalesPtr, offsetsPtr, wPtr, T, G, rows);
+    }
+    yPtr += yStride * done;
+    qPtr += ACTIVATION_GROUP * done;
+    scalesPtr += 4 * done;
+    offsetsPtr += 4 * done;
+    left -= done;
   }
 }
 
@@ -121,21 +129,20 @@ function oneToken<S>(
   yPtr: usize,
   qPtr: usize,
   scalesPtr: usize,
-  sumsPtr: usize,
+  offsetsPtr: usize,
   wPtr: usize,
+  T: usize,
   G: usize,
   rows: usize,
 ): void {
   const mask = nibbleMask();
-  const minus8 = minusEight();
   const scaleMask = float16Mask();
   const scalePower = float16Power();
   let yLow = f32x4.splat(0);
   let yHigh = f32x4.splat(0);
   let w = wPtr + (isFloat<S>() ? 32 : 0);
-  const end = scalesPtr + G * 4;
-
-  while (scalesPtr < end) {
+  const nextGroup = (T - 1) * ACTIVATION_GROUP;
+  for (; G > 0; G--) {
     let scaleLow = v128.load32_splat(scalesPtr);
     let scaleHigh = scaleLow;
     if (!isFloat<S>()) {
@@ -145,7 +152,7 @@ function oneToken<S>(
       w += 16;
     }
 
-    let low = i32x4.mul(v128.load32_splat(sumsPtr), minus8);
+    let low = v128.load32_splat(offsetsPtr);
     let high = low;
     const groupEnd = w + INT4_GROUP;
     do {
@@ -165,9 +172,9 @@ function oneToken<S>(
 
     yLow = f32x4.add(yLow, f32x4.mul(f32x4.convert_i32x4_s(low), scaleLow));
     yHigh = f32x4.add(yHigh, f32x4.mul(f32x4.convert_i32x4_s(high), scaleHigh));
-    qPtr += 16 * ACTIVATION_BYTES;
-    scalesPtr += 4;
-    sumsPtr += 4;
+    qPtr += 16 * ACTIVATION_BYTES + nextGroup;
+    scalesPtr += T * 4;
+    offsetsPtr += T * 4;
   }
 
   storeToken<S>(yPtr, yLow, yHigh, wPtr, rows);

@@ -17,8 +17,9 @@
  *  Lanes are rows, in two vectors (rows 0…3 and 4…7). Four activations are broadcast to all lanes
  *  and split into two parts, each with sums of its own (see dot.ts). Tiles are 8 rows × 2 tokens,
  *  then 8 × 1 for the last token of an odd T; missing rows of the last block are computed and not
- *  stored. Elements past `inFeatures` are zeros in q. `sumsPtr` is not used: it stands here so that
- *  all integer kernels are called alike. Error: none, the mirror gives the same bits. */
+ *  stored. Elements past `inFeatures` are zeros in q. Offsets and scratch are not used: they stand
+ *  here so that all integer kernels are called alike. Error: none, the mirror gives the same
+ *  bits. */
 
 import { float16Mask, float16Power } from './constants';
 import {
@@ -38,15 +39,15 @@ import { ROWS, storeRows } from './row-blocks';
 /** Bytes of eight rows of a group without its scales. */
 const GROUP: usize = 256;
 
-/** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param qPtr `[T, 32G]` as in
- *  dot.ts @param scalesPtr float32 `[T, G]` @param sumsPtr Σ q, int32 `[T, G]`
- *  @param wPtr row block 0 */
+/** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param qPtr `[G, T, 32]` as
+ *  in dot.ts @param scalesPtr float32 `[G, T]` @param wPtr row block 0 */
 export function matmulInt8(
   yPtr: usize,
   qPtr: usize,
   scalesPtr: usize,
-  sumsPtr: usize,
+  offsetsPtr: usize,
   wPtr: usize,
+  scratchPtr: usize,
   T: usize,
   outFeatures: usize,
   inFeatures: usize,
@@ -69,8 +70,9 @@ export function matmulInt8Channel(
   yPtr: usize,
   qPtr: usize,
   scalesPtr: usize,
-  sumsPtr: usize,
+  offsetsPtr: usize,
   wPtr: usize,
+  scratchPtr: usize,
   T: usize,
   outFeatures: usize,
   inFeatures: usize,
@@ -102,13 +104,13 @@ function tokens<S>(
   rows: usize,
 ): void {
   const yStride = outFeatures * 4;
-  for (; T >= 2; T -= 2) {
-    twoTokens<S>(yPtr, yStride, qPtr, scalesPtr, wPtr, G, rows);
+  for (let left = T; left >= 2; left -= 2) {
+    twoTokens<S>(yPtr, yStride, qPtr, scalesPtr, wPtr, T, G, rows);
     yPtr += yStride * 2;
-    qPtr += G * ACTIVATION_GROUP * 2;
-    scalesPtr += G * 8;
+    qPtr += ACTIVATION_GROUP * 2;
+    scalesPtr += 8;
   }
-  if (T > 0) oneToken<S>(yPtr, qPtr, scalesPtr, wPtr, G, rows);
+  if ((T & 1) === 1) oneToken<S>(yPtr, qPtr, scalesPtr, wPtr, T, G, rows);
 }
 
 function oneToken<S>(
@@ -116,6 +118,7 @@ function oneToken<S>(
   qPtr: usize,
   scalesPtr: usize,
   wPtr: usize,
+  T: usize,
   G: usize,
   rows: usize,
 ): void {
@@ -124,9 +127,9 @@ function oneToken<S>(
   let yLow = f32x4.splat(0);
   let yHigh = f32x4.splat(0);
   let w = wPtr + (isFloat<S>() ? 32 : 0);
-  const end = scalesPtr + G * 4;
+  const nextGroup = (T - 1) * ACTIVATION_GROUP;
 
-  while (scalesPtr < end) {
+  for (; G > 0; G--) {
     let scaleLow = v128.load32_splat(scalesPtr);
     let scaleHigh = scaleLow;
     if (!isFloat<S>()) {
@@ -157,7 +160,8 @@ function oneToken<S>(
     high = joinParts(high, highSecond);
     yLow = f32x4.add(yLow, f32x4.mul(f32x4.convert_i32x4_s(low), scaleLow));
     yHigh = f32x4.add(yHigh, f32x4.mul(f32x4.convert_i32x4_s(high), scaleHigh));
-    scalesPtr += 4;
+    qPtr += nextGroup;
+    scalesPtr += T * 4;
   }
 
   storeToken<S>(yPtr, yLow, yHigh, wPtr, rows);
@@ -176,19 +180,18 @@ function twoTokens<S>(
   qPtr: usize,
   scalesPtr: usize,
   wPtr: usize,
+  T: usize,
   G: usize,
   rows: usize,
 ): void {
   const scaleMask = float16Mask();
   const scalePower = float16Power();
-  const next = G * 4;
-  let q1 = qPtr + G * ACTIVATION_GROUP;
+  const nextGroup = (T - 1) * ACTIVATION_GROUP;
   let y0 = f32x4.splat(0), y1 = y0; // rows 0…3 of the two tokens
   let z0 = y0, z1 = y0; // rows 4…7
   let w = wPtr + (isFloat<S>() ? 32 : 0);
-  const end = scalesPtr + next;
 
-  while (scalesPtr < end) {
+  for (; G > 0; G--) {
     let scaleLow = y0;
     let scaleHigh = y0;
     if (!isFloat<S>()) {
@@ -211,25 +214,25 @@ function twoTokens<S>(
       c0 = partialDotAdd(odd(weight), second, c0);
       b0 = partialDotAdd(even(other), first, b0);
       d0 = partialDotAdd(odd(other), second, d0);
-      q = evenActivations(q1);
+      q = evenActivations(qPtr + ACTIVATION_GROUP);
       first = firstPart(q);
-      second = secondPart(q1, q, first);
+      second = secondPart(qPtr + ACTIVATION_GROUP, q, first);
       a1 = partialDotAdd(even(weight), first, a1);
       c1 = partialDotAdd(odd(weight), second, c1);
       b1 = partialDotAdd(even(other), first, b1);
       d1 = partialDotAdd(odd(other), second, d1);
       w += 32;
       qPtr += 4 * ACTIVATION_BYTES;
-      q1 += 4 * ACTIVATION_BYTES;
     } while (w < groupEnd);
 
     let xScale = v128.load32_splat(scalesPtr);
     y0 = addGroup<S>(y0, joinParts(a0, c0), scaleLow, xScale);
     z0 = addGroup<S>(z0, joinParts(b0, d0), scaleHigh, xScale);
-    xScale = v128.load32_splat(scalesPtr + next);
+    xScale = v128.load32_splat(scalesPtr, 4);
     y1 = addGroup<S>(y1, joinParts(a1, c1), scaleLow, xScale);
     z1 = addGroup<S>(z1, joinParts(b1, d1), scaleHigh, xScale);
-    scalesPtr += 4;
+    qPtr += nextGroup;
+    scalesPtr += T * 4;
   }
 
   storeToken<S>(yPtr, y0, z0, wPtr, rows);

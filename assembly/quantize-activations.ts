@@ -3,49 +3,50 @@
  *  Both quotients round to float32; q then rounds to the nearest integer, halves to even, and lies
  *  in −127…127. Where the scale is 0 (amax is 0, or too small for float32 once divided) all q are
  *  0. NaN makes the scale NaN, infinity makes it infinite, and all q 0: products of the two are NaN
- *  either way, and so NaN is not hidden. Σ q is stored for the int4 kernel.
+ *  either way, and so NaN is not hidden. The offset −8 · Σ q is where an int4 sum starts.
  *
  *      xPtr  | 32 float32 | 32 float32 | … |      one row per token
- *      qPtr  | 32 q | 32 q | … |                  in the order and width of dot.ts
- *                                                 scales, sums: one each per group
+ *      qPtr  | 32 q of each token | 32 q of each token | … |     one such row per group, in the
+ *                                                 order and width of dot.ts; scales and offsets
+ *                                                 likewise, one each per group and token
  *
  *  Lanes are four neighbouring elements. A last group of less than 32 elements is completed with
  *  zeros. Error: none, the mirror gives the same
  *  bits. */
 
+import { greatestInt8, leastInt8, magnitudeMask, rounder } from './constants';
 import { ACTIVATION_BYTES, ACTIVATION_GROUP, storeActivations } from './dot';
 import { loadSome } from './quads';
 
-/** @param qPtr `[T, 32G]`, see dot.ts (overwritten) @param scalesPtr float32 `[T, G]` (overwritten)
- *  @param sumsPtr int32 `[T, G]` (overwritten) @param xPtr float32 `[T, inFeatures]` */
+/** @param qPtr `[G, T, 32]`, see dot.ts (overwritten) @param scalesPtr float32 `[G, T]`
+ *  (overwritten) @param offsetsPtr −8 · Σ q, int32 `[G, T]` (overwritten)
+ *  @param xPtr float32 `[T, inFeatures]` */
 export function quantizeActivations(
   qPtr: usize,
   scalesPtr: usize,
-  sumsPtr: usize,
+  offsetsPtr: usize,
   xPtr: usize,
+  T: usize,
   inFeatures: usize,
   rowStart: usize,
   rowEnd: usize,
 ): void {
-  const G = (inFeatures + 31) / 32;
-  qPtr += rowStart * G * ACTIVATION_GROUP;
-  scalesPtr += rowStart * G * 4;
-  sumsPtr += rowStart * G * 4;
+  const nextGroup = T * ACTIVATION_GROUP;
   xPtr += rowStart * inFeatures * 4;
   for (let t = rowStart; t < rowEnd; t++) {
+    let q = qPtr + t * ACTIVATION_GROUP;
+    let scale = scalesPtr + t * 4;
+    let offset = offsetsPtr + t * 4;
     let left = inFeatures;
     for (; left >= 32; left -= 32) {
-      store<i32>(sumsPtr, quantizeGroup(qPtr, scalesPtr, xPtr));
-      qPtr += ACTIVATION_GROUP;
-      scalesPtr += 4;
-      sumsPtr += 4;
+      store<i32>(offset, -8 * quantizeGroup(q, scale, xPtr));
+      q += nextGroup;
+      scale += T * 4;
+      offset += T * 4;
       xPtr += 128;
     }
     if (left > 0) {
-      store<i32>(sumsPtr, quantizePart(qPtr, scalesPtr, xPtr, <isize>left));
-      qPtr += ACTIVATION_GROUP;
-      scalesPtr += 4;
-      sumsPtr += 4;
+      store<i32>(offset, -8 * quantizePart(q, scale, xPtr, <isize>left));
       xPtr += left * 4;
     }
   }
@@ -54,14 +55,22 @@ export function quantizeActivations(
 /** |x| as an int32 that is ordered as the numbers are, NaN above all. */
 @inline
 function magnitude(x: v128): v128 {
-  return v128.and(x, i32x4.splat(0x7fffffff));
+  return v128.and(x, magnitudeMask());
 }
 
-/** x / scale as integers. @param divisor the scale, or 1 where it is 0 */
+/** x / scale as integers: the low bits of the quotient + 1.5 · 2²³.
+ *  @param divisor the scale, or 1 where it is 0 @param finite see `finiteMask` */
 @inline
-function quotient(x: v128, divisor: v128): v128 {
-  const q = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(x, divisor)));
-  return i32x4.max_s(i32x4.min_s(q, i32x4.splat(127)), i32x4.splat(-127));
+function quotient(x: v128, divisor: v128, finite: v128): v128 {
+  const shifted = f32x4.add(f32x4.div(x, divisor), rounder());
+  const q = v128.and(i32x4.sub(shifted, rounder()), finite);
+  return i32x4.max_s(i32x4.min_s(q, greatestInt8()), leastInt8());
+}
+
+/** All bits where a group holds numbers only, none where NaN or infinity makes all q 0. */
+@inline
+function finiteMask(amax: i32): v128 {
+  return i32x4.splat(amax < 0x7f800000 ? -1 : 0);
 }
 
 /** Stores the scale of a group. @returns what to divide by, in all lanes */
@@ -76,19 +85,24 @@ function storeScale(scalePtr: usize, amax: i32): v128 {
 @inline
 function quantizeGroup(qPtr: usize, scalePtr: usize, xPtr: usize): i32 {
   let most = magnitude(v128.load(xPtr));
-  for (let offset: usize = 16; offset < 128; offset += 16) {
-    most = i32x4.max_s(most, magnitude(v128.load(xPtr + offset)));
-  }
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 16)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 32)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 48)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 64)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 80)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 96)));
+  most = i32x4.max_s(most, magnitude(v128.load(xPtr, 112)));
   most = i32x4.max_s(most, v128.shuffle<i64>(most, most, 1, 0));
   const amax = max(i32x4.extract_lane(most, 0), i32x4.extract_lane(most, 1));
   const divisor = storeScale(scalePtr, amax);
+  const finite = finiteMask(amax);
 
   let sums = i32x4.splat(0);
   for (let part: usize = 0; part < 2; part++) {
-    const q0 = quotient(v128.load(xPtr), divisor);
-    const q1 = quotient(v128.load(xPtr, 16), divisor);
-    const q2 = quotient(v128.load(xPtr, 32), divisor);
-    const q3 = quotient(v128.load(xPtr, 48), divisor);
+    const q0 = quotient(v128.load(xPtr), divisor, finite);
+    const q1 = quotient(v128.load(xPtr, 16), divisor, finite);
+    const q2 = quotient(v128.load(xPtr, 32), divisor, finite);
+    const q3 = quotient(v128.load(xPtr, 48), divisor, finite);
     sums = i32x4.add(sums, i32x4.add(i32x4.add(q0, q1), i32x4.add(q2, q3)));
     storeActivations(qPtr, q0, q1, q2, q3);
     xPtr += 64;
@@ -111,14 +125,15 @@ function quantizePart(qPtr: usize, scalePtr: usize, xPtr: usize, count: isize): 
     amax = max(amax, load<i32>(xPtr + i * 4) & 0x7fffffff);
   }
   const divisor = storeScale(scalePtr, amax);
+  const finite = finiteMask(amax);
 
   const qEnd = qPtr + ACTIVATION_GROUP;
   let sums = i32x4.splat(0);
   for (; qPtr < qEnd; qPtr += 16 * ACTIVATION_BYTES) {
-    const q0 = quotient(loadSome(xPtr, count), divisor);
-    const q1 = quotient(loadSome(xPtr + 16, count - 4), divisor);
-    const q2 = quotient(loadSome(xPtr + 32, count - 8), divisor);
-    const q3 = quotient(loadSome(xPtr + 48, count - 12), divisor);
+    const q0 = quotient(loadSome(xPtr, count), divisor, finite);
+    const q1 = quotient(loadSome(xPtr + 16, count - 4), divisor, finite);
+    const q2 = quotient(loadSome(xPtr + 32, count - 8), divisor, finite);
+    const q3 = quotient(loadSome(xPtr + 48, count - 12), divisor, finite);
     sums = i32x4.add(sums, i32x4.add(i32x4.add(q0, q1), i32x4.add(q2, q3)));
     storeActivations(qPtr, q0, q1, q2, q3);
     xPtr += 64;

@@ -3,8 +3,9 @@
  *
  *  Usage: npm run bench:13b -- [--json] [--only ours,native,chromium] [--threads 1] [--new 64]
  *         [--layers 40 --hidden 5120 --intermediate 13696 --heads 40 --vocabulary 64000]
- *         [--context 4096]
- *  Needs GNU time (Debian's `time`), what `npm run bench:peers` needs, 16 GB of free memory for
+ *         [--context 4096] [--short]
+ *  --short leaves out what writes the whole context, four fifths of the time; resident memory is
+ *  then too small. Needs GNU time (Debian's `time`), what `npm run bench:peers` needs, 16 GB of free memory for
  *  native llama.cpp and 8 GB of disk, which are given back. Our weights are made up while they are
  *  loaded; the part `chromium` only sees whether a page loads the model and generates. */
 
@@ -41,7 +42,7 @@ interface Speed {
   readonly longDecode: number;
 }
 
-type Result = Speed & { readonly label: string; readonly residentKiB?: number };
+type Result = Partial<Speed> & { readonly label: string; readonly residentKiB?: number };
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 
@@ -57,6 +58,7 @@ const { values } = parseArgs({
     vocabulary: { type: 'string', default: '64000' },
     context: { type: 'string', default: '4096' },
     new: { type: 'string', default: '64' },
+    short: { type: 'boolean', default: false },
   },
 });
 
@@ -133,7 +135,7 @@ async function withTime(
 }
 
 /** A short round, which also warms up, then one that writes every position of the context. */
-async function measure(contestant: Contestant): Promise<Speed> {
+async function measure(contestant: Contestant): Promise<Partial<Speed>> {
   const ids = tokenIds(context, sizes.vocabulary);
   const shortPrompt = Math.min(SHORT.prompt, context / 2);
   const short = taskOf(ids.slice(0, shortPrompt + SHORT.tokens), shortPrompt);
@@ -141,10 +143,14 @@ async function measure(contestant: Contestant): Promise<Speed> {
   await contestant.round(taskOf(ids.slice(0, SHORT.tokens), SHORT.tokens / 2));
   const first = await contestant.round(short);
   progress(`${rate(short.prompt, first.promptMs).toPrecision(3)} tokens/s in the first prompt`);
-  const second = await contestant.round(long);
-  const speed = {
+  const shortSpeed = {
     shortPrompt: rate(short.prompt, first.promptMs),
     shortDecode: rate(short.continuation, first.decodeMs),
+  };
+  if (values.short) return shortSpeed;
+  const second = await contestant.round(long);
+  const speed = {
+    ...shortSpeed,
     longPrompt: rate(long.prompt, second.promptMs),
     longDecode: rate(long.continuation, second.decodeMs),
   };
@@ -162,7 +168,10 @@ function rate(ids: readonly number[], ms: number): number {
 
 function print(): void {
   const { ours, native } = results;
-  const ratio = (key: keyof Speed) => ours && native && ours[key] / native[key];
+  const ratio = (key: keyof Speed) => {
+    const [a, b] = [ours?.[key], native?.[key]];
+    return a === undefined || b === undefined ? undefined : a / b;
+  };
   const ratios = {
     decode_vs_native: ratio('longDecode'),
     prefill_vs_native: ratio('longPrompt'),
@@ -174,14 +183,17 @@ function print(): void {
     return;
   }
   for (const result of Object.values(results)) process.stdout.write(describe(result));
-  const goals = { decode_vs_native: DECODE_GOAL, prefill_vs_native: PREFILL_GOAL };
+  const goals = {
+    ...{ decode_vs_native: DECODE_GOAL, prefill_vs_native: PREFILL_GOAL },
+    ...{ short_decode_vs_native: DECODE_GOAL, short_prefill_vs_native: PREFILL_GOAL },
+  };
   for (const [name, goal] of Object.entries(goals)) {
     const found = ratios[name as keyof typeof goals];
     if (found === undefined) continue;
     const verdict = found >= goal ? '' : '  MISSED';
     process.stdout.write(`${name}  ${found.toPrecision(3)}  goal ${goal}${verdict}\n`);
   }
-  if (ours?.residentKiB !== undefined) {
+  if (ours?.residentKiB !== undefined && !values.short) {
     const verdict = ours.residentKiB <= MOST_RESIDENT ? '' : '  MISSED';
     process.stdout.write(`resident  ${ours.residentKiB} KiB  goal ${MOST_RESIDENT}${verdict}\n`);
   }
@@ -190,12 +202,14 @@ function print(): void {
 function describe(result: Result): string {
   const { label, residentKiB, ...speed } = result;
   const digits = (value: number) => value.toPrecision(3);
-  const line = (name: string, prompt: number, decode: number) =>
-    `  ${name}   prompt ${digits(prompt)} tokens/s, new ${digits(decode)} tokens/s`;
+  const line = (name: string, prompt?: number, decode?: number) =>
+    prompt === undefined || decode === undefined
+      ? []
+      : [`  ${name}   prompt ${digits(prompt)} tokens/s, new ${digits(decode)} tokens/s`];
   return [
     label,
-    line(`first ${SHORT.prompt} positions`, speed.shortPrompt, speed.shortDecode),
-    line(`all ${context} positions`, speed.longPrompt, speed.longDecode),
+    ...line(`first ${SHORT.prompt} positions`, speed.shortPrompt, speed.shortDecode),
+    ...line(`all ${context} positions`, speed.longPrompt, speed.longDecode),
     ...(residentKiB === undefined ? [] : [`  resident ${residentKiB} KiB`]),
     '',
   ].join('\n');

@@ -51,6 +51,7 @@ export const ERROR_CODES = {
   'io-html': 'model',
   'io-lfs': 'model',
   'io-magic': 'model',
+  'io-no-ranges': 'unsupported',
   'io-no-space': 'io',
   'io-not-a-file': 'io',
   'io-not-found': 'io',

@@ -113,6 +113,8 @@ export type { GeneratedToken } from './generate/generate.ts';
 export { collectText, type GeneratedText, type TextEvent } from './generate/generate-text.ts';
 export { type GenerationOptions, resolveOptions } from './generate/options.ts';
 export { parameterShapes } from './model/weights.ts';
+export { httpFolder } from './platform/http-folder.ts';
+export type { HttpOptions } from './platform/http-request.ts';
 export {
   checkVocabulary,
   type EncodedPiece,

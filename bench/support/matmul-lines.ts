@@ -74,14 +74,17 @@ function createMemory(): WebAssembly.Memory {
   return memory;
 }
 
-/** q, scales and sums one behind the other, of zeros: the time does not depend on numbers. */
+/** q, scales and offsets one behind the other, of zeros: the time does not depend on numbers. */
 function integerCall(kernel: IntegerKernel, kernels: KernelExports): Call {
   const qPtr = 0x10000;
   const scalesPtr = qPtr + TOKENS * K * 2;
-  const sumsPtr = scalesPtr + (TOKENS * K) / 8;
+  const offsetsPtr = scalesPtr + (TOKENS * K) / 8;
   const matmul = kernel.of(kernels);
   return (T, out, rowStart, rowEnd) =>
-    matmul(0x1000000, qPtr, scalesPtr, sumsPtr, FRONT_BYTES, T, out, K, rowStart, rowEnd);
+    matmul(
+      ...([0x1000000, qPtr, scalesPtr, offsetsPtr, FRONT_BYTES, 0x2000000] as const),
+      ...([T, out, K, rowStart, rowEnd] as const),
+    );
 }
 
 interface Limits {

@@ -16,15 +16,15 @@ import { randomIntegers } from '../support/random-integers.ts';
 interface Quantized {
   readonly q: Int8Array;
   readonly scales: Float32Array;
-  readonly sums: Int32Array;
+  readonly offsets: Int32Array;
 }
 
 function mirrorOf(x: Float32Array, T: number, inFeatures: number): Quantized {
   const G = Math.ceil(inFeatures / 32);
   const q = new Int8Array(32 * T * G).fill(99);
-  const [scales, sums] = [new Float32Array(T * G), new Int32Array(T * G)];
-  quantizeActivations(q, scales, sums, x, inFeatures, 0, T);
-  return { q, scales, sums };
+  const [scales, offsets] = [new Float32Array(T * G), new Int32Array(T * G)];
+  quantizeActivations(q, scales, offsets, x, T, inFeatures, 0, T);
+  return { q, scales, offsets };
 }
 
 function runKernel(
@@ -39,28 +39,33 @@ function runKernel(
   const qBytes = 32 * Number(build.kernels.activationBytes.value);
   const qPtr = workbench.place(new Int8Array(T * G * qBytes), shift);
   const scalesPtr = workbench.place(new Float32Array(T * G), shift);
-  const sumsPtr = workbench.place(new Int32Array(T * G), shift);
+  const offsetsPtr = workbench.place(new Int32Array(T * G), shift);
   const xPtr = atEnd ? workbench.placeLast(x) : workbench.place(x, shift);
   let begin = 0;
   for (const end of ends) {
     workbench.remember();
-    build.kernels.quantizeActivations(qPtr, scalesPtr, sumsPtr, xPtr, inFeatures, begin, end);
-    const range = (ptr: number, bytes: number) => [ptr + begin * bytes, ptr + end * bytes] as const;
-    const ranges = [range(qPtr, G * qBytes), range(scalesPtr, 4 * G), range(sumsPtr, 4 * G)];
-    assert.is(workbench.changedOutside(ranges), 0, `rows ${begin} to ${end}`);
+    build.kernels.quantizeActivations(qPtr, scalesPtr, offsetsPtr, xPtr, T, inFeatures, begin, end);
+    // The tokens of the range in the row of every group.
+    const ranges = (ptr: number, bytes: number) =>
+      Array.from({ length: G }, (_, g) => {
+        const row = ptr + g * T * bytes;
+        return [row + begin * bytes, row + end * bytes] as const;
+      });
+    const written = [...ranges(qPtr, qBytes), ...ranges(scalesPtr, 4), ...ranges(offsetsPtr, 4)];
+    assert.is(workbench.changedOutside(written), 0, `rows ${begin} to ${end}`);
     begin = end;
   }
   return {
     q: unpackActivations(workbench.int8(qPtr, T * G * qBytes), build),
     scales: workbench.float32(scalesPtr, T * G),
-    sums: workbench.int32(sumsPtr, T * G),
+    offsets: workbench.int32(offsetsPtr, T * G),
   };
 }
 
 function expectSame(found: Quantized, expected: Quantized, where: string): void {
   assert.equal(bitsOf(found.scales), bitsOf(expected.scales), `scales, ${where}`);
   assert.equal(found.q, expected.q, `q, ${where}`);
-  assert.equal(found.sums, expected.sums, `sums, ${where}`);
+  assert.equal(found.offsets, expected.offsets, `offsets, ${where}`);
 }
 
 const spec = suite('quantize-activations');
@@ -101,30 +106,34 @@ for (const build of KERNEL_BUILDS) {
 
 spec('law: q · scale lies within half a scale of x, and the largest magnitude is ±127', () => {
   const x = randomSource(11).signed(5 * 96, 3);
-  const { q, scales, sums } = mirrorOf(x, 5, 96);
+  const { q, scales, offsets } = mirrorOf(x, 5, 96);
   x.forEach((value, i) => {
-    const scale = scales[Math.floor(i / 32)];
-    assert.ok(Math.abs(q[i] * scale - value) <= scale * (0.5 + 2 ** -16), `element ${i}`);
+    const place = Math.floor((i % 96) / 32) * 5 + Math.floor(i / 96);
+    const scale = scales[place];
+    assert.ok(
+      Math.abs(q[32 * place + (i % 32)] * scale - value) <= scale * (0.5 + 2 ** -16),
+      `element ${i}`,
+    );
   });
-  sums.forEach((sum, g) => {
+  offsets.forEach((offset, g) => {
     const group = [...q.subarray(32 * g, 32 * g + 32)];
     assert.is(Math.max(...group.map(Math.abs)), 127);
     assert.is(
-      sum,
-      group.reduce((total, value) => total + value, 0),
+      offset,
+      group.reduce((total, value) => total - 8 * value, 0),
     );
   });
 });
 
 spec('golden: halves round to even, zeros have scale 0, the rest of a group is zeros', () => {
   const x = Float32Array.of(127, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, -127);
-  const { q, scales, sums } = mirrorOf(x, 1, 8);
+  const { q, scales, offsets } = mirrorOf(x, 1, 8);
   assert.equal([...q], [127, 0, 2, 2, 0, -2, -2, -127, ...Array(24).fill(0)]);
-  assert.equal([scales[0], sums[0]], [1, 0]);
+  assert.equal([scales[0], offsets[0]], [1, 0]);
   assert.equal(mirrorOf(new Float32Array(32), 1, 32), {
     q: new Int8Array(32),
     scales: new Float32Array(1),
-    sums: new Int32Array(1),
+    offsets: new Int32Array(1),
   });
 });
 

@@ -14,6 +14,7 @@ import {
   type GenerationConfig,
   parseGenerationConfig,
 } from '../generate/generation-config.ts';
+import { isWebAddress, locateHttpModel } from '../platform/http-folder.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../tokenizer/index.ts';
 import { throwIfAborted } from './abort.ts';
 import { EMBEDDED_MODEL } from './embedded.ts';
@@ -25,8 +26,8 @@ import { checkParameters } from './parameters.ts';
 import { type LoadProgress, readWeights } from './read-weights.ts';
 import { startEngine } from './start-engine.ts';
 
-/** A model's files: a path on Node, Deno and Bun, a folder of the caller's own making, or a GGUF
- *  file in a Blob. */
+/** A model's files: a path on Node, Deno and Bun, an address on the web, a folder of the caller's
+ *  own making, or a GGUF file in a Blob. */
 export type ModelSource = string | URL | Folder | Blob;
 
 export interface LoadOptions extends EngineOptions {
@@ -170,7 +171,8 @@ async function openFiles(source: ModelSource): Promise<ModelFiles> {
 }
 
 async function placeOf(source: string | URL | Folder) {
-  return isFolder(source) ? { folder: source, weights: undefined } : locate(source);
+  if (isFolder(source)) return { folder: source, weights: undefined };
+  return isWebAddress(source) ? locateHttpModel(source) : locate(source);
 }
 
 /** Imported here and not above: browsers have no such module, and pass folders. */
@@ -185,7 +187,7 @@ function isFolder(source: string | URL | Folder): source is Folder {
   if (typeof source === 'object' && source !== null && 'list' in source) return true;
   throw new BaichuanError('option-value', {
     where: 'source',
-    what: `A model is a path, a file URL, a folder or a Blob, not ${quote(String(source))}.`,
+    what: `A model is a path, a URL, a folder or a Blob, not ${quote(String(source))}.`,
     fix: "Pass the path of a model's folder, or nothing for the embedded model.",
   });
 }

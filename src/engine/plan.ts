@@ -12,6 +12,7 @@ import { attentionScratchBytes } from '../kernels/wasm/cache.ts';
 import {
   type CacheFormat,
   cacheBlockBytes,
+  matmulScratchBytes,
   packedBytes,
   tableRowBytes,
 } from '../kernels/wasm/layout.ts';
@@ -137,7 +138,8 @@ function scratchOf(config: BaichuanConfig, positions: number): number {
   const mlp = (2 * C + 3 * F) * FLOAT32_BYTES * T;
   // Two bytes at most for an activation, eight for the scale and the sum of 32 of them.
   const quantized = 2.5 * T * (Math.max(C, F) + 64);
-  const layer = 5 * C * FLOAT32_BYTES * T + Math.max(attention, mlp) + quantized;
+  const unpacked = matmulScratchBytes('int4', T, Math.max(3 * C, F));
+  const layer = 5 * C * FLOAT32_BYTES * T + Math.max(attention, mlp) + quantized + unpacked;
   const head = (3 * C + V) * FLOAT32_BYTES * T + quantized;
   const loading = 2 * BLOCK_BYTES;
   return Math.ceil(Math.max(layer, head, loading) / 4096) * 4096;

@@ -149,11 +149,13 @@ const computedImports: Rule = nodeRule((node) => {
   return `${node.getText()} is a computed import`;
 });
 
-/** Benches use the public surface and the kernels. */
+/** Benches use the public surface and the kernels, and the engine, of which a profile is made in
+ *  one thread. */
 export const benchImports: Rule = (source) =>
   importsOf(source)
     .filter(({ target }) => target?.startsWith('src/'))
-    .filter(({ target = '' }) => target !== 'src/index.ts' && areaOf(target) !== 'kernels')
+    .filter(({ target = '' }) => target !== 'src/index.ts')
+    .filter(({ target = '' }) => !['kernels', 'engine'].includes(areaOf(target)))
     .map(({ node, specifier }) => at(source, node, `a bench may not import ${specifier}`));
 
 /** Cycles among the files, each as the list of its files. Type-only imports do not count: nothing

@@ -77,6 +77,7 @@ export const RULES: RuleCase[] = [
     good: [
       ['bench/a.bench.ts', `import { open } from '../src/index.ts';`],
       ['bench/a.bench.ts', `import { f } from '../src/kernels/reference/widen.ts';`],
+      ['bench/a.bench.ts', `import { planMemory } from '../src/engine/plan.ts';`],
     ],
   },
   {

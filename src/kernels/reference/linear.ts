@@ -49,8 +49,8 @@ function linearFast(
 ): void {
   const G = groupsOf(inFeatures);
   const q = new Int8Array(T * G * GROUP);
-  const [scales, sums] = [new Float32Array(T * G), new Int32Array(T * G)];
-  quantizeActivations(q, scales, sums, x, inFeatures, 0, T);
+  const [scales, offsets] = [new Float32Array(T * G), new Int32Array(T * G)];
+  quantizeActivations(q, scales, offsets, x, T, inFeatures, 0, T);
   const isGrouped = format === 'int8' || format === 'int4';
   const multiply = isGrouped ? matmulGroups : matmulChannels;
   multiply(y, q, scales, quantized, T, outFeatures, inFeatures, 0, outFeatures);

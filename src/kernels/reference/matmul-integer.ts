@@ -9,8 +9,8 @@
 import { GROUP, groupsOf, type QuantizedWeight } from './quantized-weight.ts';
 
 /** Rows `rowStart` to `rowEnd` of a weight with a scale per group.
- *  @param y `[T, outFeatures]` (overwritten in those columns) @param q `[T, 32G]`
- *  @param scales `[T, G]` @param w scales `[outFeatures, G]` */
+ *  @param y `[T, outFeatures]` (overwritten in those columns) @param q `[G, T, 32]`
+ *  @param scales `[G, T]` @param w scales `[outFeatures, G]` */
 export function matmulGroups(
   y: Float32Array,
   q: Int8Array,
@@ -27,8 +27,10 @@ export function matmulGroups(
     for (let o = rowStart; o < rowEnd; o++) {
       let sum = 0;
       for (let g = 0; g < G; g++) {
-        const scale = Math.fround(w.scales[o * G + g] * scales[t * G + g]);
-        const dot = Math.fround(dotOfGroup(q, w.values, t, o, g, inFeatures));
+        const scale = Math.fround(w.scales[o * G + g] * scales[g * T + t]);
+        const dot = Math.fround(
+          dotOfGroup(q, (g * T + t) * GROUP, w.values, o * inFeatures, g, inFeatures),
+        );
         sum = Math.fround(sum + Math.fround(dot * scale));
       }
       y[t * outFeatures + o] = sum;
@@ -37,8 +39,8 @@ export function matmulGroups(
 }
 
 /** Rows `rowStart` to `rowEnd` of a weight with a scale per row.
- *  @param y `[T, outFeatures]` (overwritten in those columns) @param q `[T, 32G]`
- *  @param scales `[T, G]` @param w scales `[outFeatures]` */
+ *  @param y `[T, outFeatures]` (overwritten in those columns) @param q `[G, T, 32]`
+ *  @param scales `[G, T]` @param w scales `[outFeatures]` */
 export function matmulChannels(
   y: Float32Array,
   q: Int8Array,
@@ -55,26 +57,29 @@ export function matmulChannels(
     for (let o = rowStart; o < rowEnd; o++) {
       let sum = 0;
       for (let g = 0; g < G; g++) {
-        const dot = Math.fround(dotOfGroup(q, w.values, t, o, g, inFeatures));
-        sum = Math.fround(sum + Math.fround(dot * scales[t * G + g]));
+        const dot = Math.fround(
+          dotOfGroup(q, (g * T + t) * GROUP, w.values, o * inFeatures, g, inFeatures),
+        );
+        sum = Math.fround(sum + Math.fround(dot * scales[g * T + t]));
       }
       y[t * outFeatures + o] = Math.fround(sum * w.scales[o]);
     }
   }
 }
 
-/** Σᵢ q[t, 32g + i] · values[o, 32g + i], exact. */
+/** Σᵢ q[t, 32g + i] · values[o, 32g + i], exact.
+ *  @param qStart of the group and token @param rowStart of the row of the weight */
 function dotOfGroup(
   q: Int8Array,
+  qStart: number,
   values: Int8Array,
-  t: number,
-  o: number,
+  rowStart: number,
   g: number,
   inFeatures: number,
 ): number {
-  const qRow = t * groupsOf(inFeatures) * GROUP;
-  const end = Math.min(inFeatures, (g + 1) * GROUP);
+  const count = Math.min(inFeatures - g * GROUP, GROUP);
+  const start = rowStart + g * GROUP;
   let dot = 0;
-  for (let i = g * GROUP; i < end; i++) dot += q[qRow + i] * values[o * inFeatures + i];
+  for (let i = 0; i < count; i++) dot += q[qStart + i] * values[start + i];
   return dot;
 }

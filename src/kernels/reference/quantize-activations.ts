@@ -2,18 +2,21 @@
  *
  *  Both quotients round to float32; q then rounds to the nearest integer, halves to even, and lies
  *  in −127…127. Where the scale is 0 all q are 0. NaN makes the scale NaN, infinity makes it
- *  infinite, and all q 0. The mirror of assembly/quantize-activations.ts. */
+ *  infinite, and all q 0. A product with n = w + 8 instead of w starts at the offset −8 · Σ q. The
+ *  mirror of assembly/quantize-activations.ts. */
 
 import { GROUP, groupsOf } from './quantized-weight.ts';
 
 /** Tokens `rowStart` to `rowEnd`.
- *  @param q `[T, 32G]` (overwritten, zeros past inFeatures) @param scales `[T, G]` (overwritten)
- *  @param sums Σ q `[T, G]` (overwritten) @param x `[T, inFeatures]` */
+ *  @param q `[G, T, 32]` (overwritten, zeros past inFeatures)
+ *  @param scales `[G, T]` (overwritten) @param offsets −8 · Σ q `[G, T]` (overwritten)
+ *  @param x `[T, inFeatures]` */
 export function quantizeActivations(
   q: Int8Array,
   scales: Float32Array,
-  sums: Int32Array,
+  offsets: Int32Array,
   x: Float32Array,
+  T: number,
   inFeatures: number,
   rowStart: number,
   rowEnd: number,
@@ -31,11 +34,11 @@ export function quantizeActivations(
       let sum = 0;
       for (let i = 0; i < GROUP; i++) {
         const value = i < group.length ? integer(Math.fround(group[i] / divisor)) : 0;
-        q[(t * G + g) * GROUP + i] = value;
+        q[(g * T + t) * GROUP + i] = value;
         sum += value;
       }
-      scales[t * G + g] = scale;
-      sums[t * G + g] = sum;
+      scales[g * T + t] = scale;
+      offsets[g * T + t] = -8 * sum;
     }
   }
 }

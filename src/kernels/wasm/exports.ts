@@ -13,8 +13,8 @@
  *    element 4j + i (low nibble) and 16 + 4j + i (high nibble), each q + 8;
  *  - int8-channel and int4-channel: 8 float32 scales, then the groups without scales.
  *
- *  Quantized activations: q `[T, 32 · G]`, in the order and width that the build wants (see
- *  assembly/dot.ts), float32 scales `[T, G]`, int32 sums `[T, G]`. */
+ *  Quantized activations: q `[G, T, 32]`, in the order and width that the build wants (see
+ *  assembly/dot.ts), float32 scales and int32 offsets `[G, T]`. */
 
 /** y = x · Wᵀ, float32 activations: y `[T, out]`, x `[T, in]`, w packed. */
 export type FloatMatmul = (
@@ -28,13 +28,15 @@ export type FloatMatmul = (
   rowEnd: number,
 ) => void;
 
-/** y = x · Wᵀ, quantized activations: y `[T, out]`, q `[T, 32 · G]`, w packed. */
+/** y = x · Wᵀ, quantized activations: y `[T, out]`, q `[G, T, 32]`, w packed; scratch of
+ *  `matmulScratchBytes` in layout.ts. */
 export type IntegerMatmul = (
   yPtr: number,
   qPtr: number,
   scalesPtr: number,
-  sumsPtr: number,
+  offsetsPtr: number,
   wPtr: number,
+  scratchPtr: number,
   T: number,
   outFeatures: number,
   inFeatures: number,
@@ -121,8 +123,9 @@ export interface KernelExports extends Record<string, unknown> {
   quantizeActivations(
     qPtr: number,
     scalesPtr: number,
-    sumsPtr: number,
+    offsetsPtr: number,
     xPtr: number,
+    T: number,
     inFeatures: number,
     rowStart: number,
     rowEnd: number,

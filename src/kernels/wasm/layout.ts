@@ -14,6 +14,18 @@ const SCALE_BYTES = 2;
 /** Room for a quantized activation, which takes 1 byte in the relaxed build, 2 in the baseline. */
 export const ACTIVATION_BYTES = 2;
 
+/** What a row block of an int4 weight is unpacked to, and its sums (assembly/int4-tiles.ts). */
+const TILE_BYTES = 512 + 64 * PACK_ROWS * 4;
+
+/** Tokens that are multiplied together; fewer need no scratch. */
+const TILE_TOKENS = 4;
+
+/** Scratch of an integer product. Every row block has its own, of which a range takes the first. */
+export function matmulScratchBytes(format: WeightFormat, T: number, outFeatures: number): number {
+  if (T < TILE_TOKENS || (format !== 'int4' && format !== 'int4-channel')) return 0;
+  return Math.ceil(outFeatures / PACK_ROWS) * TILE_BYTES;
+}
+
 /** Groups of 32 that a row of `columns` takes, the last one filled up. */
 export function groupsOf(columns: number): number {
   return Math.ceil(columns / GROUP);

@@ -6,7 +6,7 @@ import { expectShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { WeightFormat } from '../kernels.ts';
 import type { BankSet } from './index.ts';
-import { ACTIVATION_BYTES, GROUP, groupsOf, PACK_ROWS } from './layout.ts';
+import { ACTIVATION_BYTES, GROUP, groupsOf, matmulScratchBytes, PACK_ROWS } from './layout.ts';
 import type { PackedWeight } from './parameters.ts';
 import type { KernelName } from './ranged-kernels.ts';
 
@@ -36,22 +36,28 @@ export function createLinearOperation(
     const { T } = expectShape('x', x, { T: 'any', inFeatures });
     const input = into(bank, x).byteOffset;
     const y = bank.arena.allocate([T, outFeatures]);
-    const sizes = [pointer, T, outFeatures, inFeatures];
+    const sizes = [T, outFeatures, inFeatures];
     const range = { units: outFeatures, align: PACK_ROWS, work: T * outFeatures * inFeatures };
     const integer = activations === 'fast' ? INTEGER_KERNELS[format] : undefined;
     if (integer === undefined) {
-      runner.run(bank, FLOAT_KERNELS[format], [y.byteOffset, input, ...sizes], range);
+      runner.run(bank, FLOAT_KERNELS[format], [y.byteOffset, input, pointer, ...sizes], range);
       return y;
     }
     const mark = bank.arena.mark();
     const groups = groupsOf(inFeatures);
     const activationWords = (T * groups * GROUP * ACTIVATION_BYTES) / 4;
-    const quantized = [[activationWords], [T, groups], [T, groups]].map(
+    const quantized = [[activationWords], [groups, T], [groups, T]].map(
       (shape) => bank.arena.allocate(shape).byteOffset,
     );
+    const scratch = bank.arena.allocate([matmulScratchBytes(format, T, outFeatures) / 4]);
     const tokens = { units: T, work: 4 * T * inFeatures };
-    runner.run(bank, 'quantizeActivations', [...quantized, input, inFeatures], tokens);
-    runner.run(bank, integer, [y.byteOffset, ...quantized, ...sizes], range);
+    runner.run(bank, 'quantizeActivations', [...quantized, input, T, inFeatures], tokens);
+    runner.run(
+      bank,
+      integer,
+      [y.byteOffset, ...quantized, pointer, scratch.byteOffset, ...sizes],
+      range,
+    );
     bank.arena.release(mark);
     return y;
   };

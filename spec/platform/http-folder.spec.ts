@@ -1,0 +1,137 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { load, openTokenizer } from '../../src/index.ts';
+import { httpFolder, locateHttpModel } from '../../src/platform/http-folder.ts';
+import { utf8 } from '../support/model-files.ts';
+import { expectRefusal } from '../support/refusal.ts';
+import { webServer } from '../support/web-server.ts';
+
+const http = suite('http-folder');
+
+const EMBEDDED = new URL('../../fixtures/embedded/', import.meta.url);
+
+/** The embedded model's files. */
+function embeddedFiles(prefix: string): Record<string, Uint8Array> {
+  const names = readdirSync(EMBEDDED).filter((name) => /\.(json|safetensors|model)$/.test(name));
+  return Object.fromEntries(
+    names.map((name) => [prefix + name, new Uint8Array(readFileSync(new URL(name, EMBEDDED)))]),
+  );
+}
+
+http('law: an address names a folder or a file of it', () => {
+  for (const [address, name, weights] of [
+    ['https://a.example/m', 'https://a.example/m', undefined],
+    ['https://a.example/m/', 'https://a.example/m', undefined],
+    ['https://a.example/m/x%20y.gguf?key=1', 'https://a.example/m', 'x y.gguf'],
+    ['https://a.example/m/config.json', 'https://a.example/m', undefined],
+    ['http://a.example/w.safetensors', 'http://a.example', 'w.safetensors'],
+  ] as const) {
+    const found = locateHttpModel(address);
+    assert.equal([found.folder.name, found.weights], [name, weights], address);
+  }
+});
+
+http('law: a folder has the usual files that are there, and the shards of its index', async () => {
+  const server = webServer({
+    '/m/config.json': utf8('{}'),
+    '/m/tokenizer.model': utf8('t'),
+    '/m/pytorch_model.bin.index.json': utf8(
+      '{"weight_map": {"a": "pytorch_model-00001-of-00002.bin", "b": "x-2.bin", "c": "../d.bin"}}',
+    ),
+  });
+  const folder = httpFolder('https://a.example/m?key=1', { fetch: server.fetch });
+  assert.equal((await folder.list()).sort(), [
+    'config.json',
+    'pytorch_model-00001-of-00002.bin',
+    'pytorch_model.bin.index.json',
+    'tokenizer.model',
+    'x-2.bin',
+  ]);
+});
+
+http('law: a split GGUF file brings its parts, and nothing else is asked for', async () => {
+  const server = webServer({});
+  const address = 'https://a.example/m-00001-of-00002.gguf';
+  const { folder } = locateHttpModel(address, { fetch: server.fetch });
+  const names = await folder.list();
+  assert.ok(names.includes('m-00001-of-00002.gguf') && names.includes('m-00002-of-00002.gguf'));
+  assert.is(
+    server.requests.some((request) => request.includes('safetensors')),
+    false,
+  );
+});
+
+http('error: a name that leads elsewhere is not asked for', async () => {
+  const server = webServer({});
+  const folder = httpFolder('https://a.example/m/', { fetch: server.fetch });
+  for (const name of ['../x', 'a/b', 'a\\b', '', '..', '.']) {
+    const expected = { code: 'index-path', file: 'https://a.example/m' } as const;
+    await expectRefusal(() => folder.open(name), expected);
+  }
+  assert.equal(server.requests, []);
+});
+
+http('error: what is no address, and a server that is not there', async () => {
+  await expectRefusal(() => locateHttpModel('http://'), { code: 'option-value', where: 'source' });
+  const nowhere: typeof fetch = async () => {
+    throw new TypeError('fetch failed', { cause: new Error('getaddrinfo ENOTFOUND a.example') });
+  };
+  const folder = httpFolder('https://a.example/m', { fetch: nowhere, retryMs: 1 });
+  const expected = { code: 'io-failed', message: 'ENOTFOUND' } as const;
+  await expectRefusal(() => folder.list(), {
+    ...expected,
+    file: 'https://a.example/m/config.json',
+  });
+});
+
+http('error: a page in place of a file is told as one', async () => {
+  const files = { ...embeddedFiles('/m/'), '/m/model.safetensors': utf8('<!DOCTYPE html><html>') };
+  const folder = httpFolder('https://a.example/m', { fetch: webServer(files).fetch });
+  await expectRefusal(() => load(folder), {
+    code: 'io-html',
+    file: 'https://a.example/m/model.safetensors',
+  });
+});
+
+http('law: a model loads from a server as from its files, and computes the same', async () => {
+  const server = createServer((request, response) => sendFile(request, response)).listen(0);
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  const address = `http://127.0.0.1:${port}/embedded`;
+  try {
+    await using model = await load(address);
+    await using expected = await load();
+    const ids = (await openTokenizer(`${address}/tokenizer.model`)).encode('登鹳雀楼->王之涣\n');
+    assert.equal(ids, (await openTokenizer()).encode('登鹳雀楼->王之涣\n'));
+    const [found, known] = [model.openSequence(), expected.openSequence()];
+    assert.equal(await found.append(ids), await known.append(ids));
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+});
+
+const FILES = embeddedFiles('/embedded/');
+
+/** Files as a plain static server gives them. */
+function sendFile({ url = '', headers }: IncomingMessage, response: ServerResponse): void {
+  const bytes = FILES[url];
+  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
+  if (bytes === undefined) {
+    response.writeHead(404).end();
+    return;
+  }
+  const [begin, end] = [
+    Number(first ?? 0),
+    Math.min(Number(last ?? bytes.length - 1) + 1, bytes.length),
+  ];
+  const range = `bytes ${begin}-${end - 1}/${bytes.length}`;
+  const length = { 'content-length': end - begin };
+  response.writeHead(first === undefined ? 200 : 206, { ...length, 'content-range': range });
+  response.end(bytes.subarray(begin, end));
+}
+
+http.run();

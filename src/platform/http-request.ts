@@ -1,0 +1,159 @@
+/** Requests for files on web servers. No request waits for ever: without a byte for some time it is
+ *  given up, and what may be a passing fault is tried again after a pause. */
+
+import { BaichuanError, type ErrorCode, quote } from '../errors.ts';
+
+export interface HttpOptions {
+  /** Sent with every request: `{ authorization: 'Bearer …' }`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Instead of the runtime's own. */
+  readonly fetch?: typeof fetch | undefined;
+  /** The longest time without a byte. */
+  readonly patienceMs?: number | undefined;
+  /** The pause before the first repetition; it doubles every time. */
+  readonly retryMs?: number | undefined;
+}
+
+/** What is asked for. */
+export interface HttpFile extends HttpOptions {
+  /** For messages: without password and query. */
+  readonly name: string;
+  readonly url: URL;
+}
+
+/** An answer, of which the body is read piece by piece. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** @returns the next bytes, at least one, or undefined at the end */
+  next(): Promise<Uint8Array | undefined>;
+  /** Gives the connection back. */
+  stop(): void;
+}
+
+const PATIENCE_MS = 30_000;
+const RETRY_MS = 250;
+const ATTEMPTS = 5;
+
+/** Answers after which the same request may succeed. */
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** A fault that may pass. */
+class Passing extends Error {}
+
+/** Asks for a file, or a range of it.
+ *  @param range bytes from and to (excluded)
+ *  @throws io-not-found, io-failed, and what `withRetries` repeats */
+export async function askFor(
+  file: HttpFile,
+  range?: readonly [number, number],
+  method: 'GET' | 'HEAD' = 'GET',
+): Promise<HttpAnswer> {
+  const { url, headers, fetch: send = fetch, patienceMs = PATIENCE_MS } = file;
+  const controller = new AbortController();
+  const patiently = <Value>(waiting: Promise<Value>) => within(waiting, patienceMs, controller);
+  const response = await patiently(
+    send(url, {
+      method,
+      headers: {
+        ...headers,
+        ...(range === undefined ? {} : { range: `bytes=${range[0]}-${range[1] - 1}` }),
+      },
+      signal: controller.signal,
+    }),
+  );
+  const stop = () => controller.abort();
+  if (!response.ok && response.status !== 416) {
+    stop();
+    throw statusError(file, response.status);
+  }
+  const reader = response.body?.getReader();
+  return {
+    status: response.status,
+    headers: response.headers,
+    async next() {
+      for (;;) {
+        const step = reader === undefined ? undefined : await patiently(reader.read());
+        if (step === undefined || step.done) return undefined;
+        if (step.value.length > 0) return step.value;
+      }
+    },
+    stop,
+  };
+}
+
+/** Repeats an action as long as its fault may pass, five times at most.
+ *  @throws io-timeout, io-failed, what the action throws of this library */
+export async function withRetries<Value>(
+  { name, retryMs = RETRY_MS }: HttpFile,
+  action: () => Promise<Value>,
+): Promise<Value> {
+  let pauseMs = retryMs;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await action();
+    } catch (cause) {
+      if (cause instanceof BaichuanError) throw cause;
+      if (attempt === ATTEMPTS) throw lostError(name, cause);
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      pauseMs *= 2;
+    }
+  }
+}
+
+/** An error that `withRetries` takes for one that may pass. */
+export function passingError(what: string): Error {
+  return new Passing(what);
+}
+
+async function within<Value>(
+  waiting: Promise<Value>,
+  patienceMs: number,
+  controller: AbortController,
+): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(passingError(`no byte came for ${patienceMs / 1000} s`));
+      controller.abort();
+    }, patienceMs);
+  });
+  try {
+    return await Promise.race([waiting, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function statusError({ name }: HttpFile, status: number): Error {
+  if (PASSING.has(status)) return passingError(`the server answers with status ${status}`);
+  const [code, reason, fix]: [ErrorCode, string, string] =
+    status === 404 || status === 410
+      ? ['io-not-found', 'there is no such file', 'Check the address, also upper and lower case.']
+      : status === 401 || status === 403
+        ? ['io-failed', 'access is denied', 'Pass the headers that the server asks for.']
+        : ['io-failed', 'the server refuses', 'Open the address in a browser to see why.'];
+  return new BaichuanError(code, {
+    file: name,
+    what: `cannot read the file: ${reason} (status ${status}).`,
+    fix,
+    found: status,
+  });
+}
+
+function lostError(name: string, cause: unknown): BaichuanError {
+  const reason = quote(reasonOf(cause));
+  return new BaichuanError('io-failed', {
+    file: name,
+    what: `cannot read the file: ${reason}, ${ATTEMPTS} times in a row.`,
+    fix: 'Check the address and the connection, then load again.',
+    cause,
+  });
+}
+
+/** The innermost reason: what is outside says only that fetching failed. */
+function reasonOf(cause: unknown): string {
+  let reason = cause;
+  while (reason instanceof Error && reason.cause instanceof Error) reason = reason.cause;
+  return reason instanceof Error ? reason.message : String(reason);
+}
