@@ -95,7 +95,12 @@ export {
   type GgufVocabulary,
   type ModelSizes,
 } from './formats/gguf/baichuan-metadata.ts';
-export { exportGguf, type GgufExportOptions, type GgufModel } from './formats/gguf/export.ts';
+export {
+  exportGguf,
+  type GgufExportOptions,
+  type GgufModel,
+  ggufTensors,
+} from './formats/gguf/export.ts';
 export type { WritableType } from './formats/gguf/ggml-types.ts';
 export { type GgufModelFile, openGguf } from './formats/gguf/open.ts';
 export { type Spellings, spellingsOf } from './formats/gguf/spellings.ts';

@@ -6,17 +6,20 @@
  *  as normal and does not say whether a space belongs in front; llama.cpp encodes every text.
  *
  *  Needs node-llama-cpp in this folder, or in the folder that LLAMA_MODULES names. Run:
- *  npx tsx bench/peers/check-conform.mjs [tokenizer.model encodings.jsonl] */
+ *  npm run build && npx tsx bench/peers/check-conform.mjs [tokenizer.model encodings.jsonl] */
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
-import { runCommandLine } from '../../src/cli/run.ts';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ggufTensors } from '../../src/formats/gguf/export.ts';
 import {
   baichuanMetadata,
   exportGguf,
+  ggufTensors,
   openModel,
   readGgufVocabulary,
   writeGguf,
@@ -25,24 +28,19 @@ import { openLlama } from '../../src/platform/node-llama.ts';
 import { checkpointOf, randomWeights, shapeOf } from './gguf-models.mjs';
 
 const PROJECT = process.env.LLAMA_MODULES ?? import.meta.dirname;
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const USER_DEFINED = 4;
 const NORMAL = 1;
 const [tokenizerFile, encodingsFile] = process.argv.slice(2);
 const folder = mkdtempSync(path.join(tmpdir(), 'check-conform-'));
 
-/** Runs the command line in this process. */
-async function baichuan(...args) {
-  let output = '';
-  const self = {
-    isErrorTerminal: false,
-    signal: new AbortController().signal,
-    print: async (text) => {
-      output += text;
-    },
-    printError: (text) => process.stderr.write(text),
-  };
-  const code = await runCommandLine(args, self);
-  return { code, output };
+/** Runs the command line. */
+function baichuan(...args) {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...args], (error, output, said) => {
+      resolve({ code: error?.code ?? 0, output: output || said });
+    });
+  });
 }
 
 async function writeTo(file, write) {
@@ -90,6 +88,9 @@ async function writeVocabulary(file, bytes, asConverter) {
 }
 
 async function checkVocabulary() {
+  const require = createRequire(pathToFileURL(path.join(PROJECT, 'x.js')));
+  const { getLlama } = await import(pathToFileURL(require.resolve('node-llama-cpp')).href);
+  const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' });
   const bytes = readFileSync(tokenizerFile);
   const lines = readFileSync(encodingsFile, 'utf8')
     .trim()
@@ -98,20 +99,19 @@ async function checkVocabulary() {
   for (const asConverter of [false, true]) {
     const file = path.join(folder, 'vocabulary.gguf');
     const retyped = await writeVocabulary(file, bytes, asConverter);
-    const llama = await openLlama({
-      ...{ modelPath: file, contextLength: 64, timeoutMs: 120_000, project: PROJECT },
-    });
+    const model = await llama.loadModel({ modelPath: file, gpuLayers: 0 });
+    const encode = (text) => Array.from(model.tokenize(text, false));
     const counts = { equal: 0, space: 0, other: 0 };
     const examples = [];
-    const [space] = await llama.encode(' ');
+    const [space] = encode(' ');
     for (const { text, ids } of lines) {
-      const found = await llama.encode(text);
+      const found = encode(text);
       if (found.join() === ids.join()) counts.equal += 1;
       else if (found[0] === space || found.length === ids.length + 1) counts.space += 1;
       else counts.other += 1;
       if (found.join() !== ids.join() && examples.length < 4) examples.push({ text, ids, found });
     }
-    await llama.close();
+    await model.dispose();
     const way = asConverter
       ? `as the converter writes it (${retyped} pieces retyped)`
       : 'as exported here';
@@ -122,6 +122,7 @@ async function checkVocabulary() {
     }
     rmSync(file);
   }
+  await llama.dispose();
 }
 
 try {

@@ -1,4 +1,5 @@
-/** The conformance vectors: this library meets every one of them, and they tell wrong from right. */
+/** The conformance vectors: this library meets every one of them, and the comparison with them can
+ *  fail. */
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

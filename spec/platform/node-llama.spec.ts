@@ -39,7 +39,8 @@ export async function getLlama() {
             const row = new Map([[2, i], [0, item[0]], [1, contextSize + history]]);
             ${evaluate}
           });
-          return { getSequence: () => ({ controlledEvaluate, clearHistory: async () => { history = 0; } }) };
+          const clearHistory = async () => { history = 0; };
+          return { getSequence: () => ({ controlledEvaluate, clearHistory }) };
         },
       };
     },

@@ -22,8 +22,8 @@ import {
   runClaims,
   TRACES_FOLDER,
 } from '../index.ts';
+import { askServer } from '../platform/ask-server.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
-import { askServer } from '../platform/http.ts';
 import { openFolder } from '../platform/node.ts';
 import { openLlama } from '../platform/node-llama.ts';
 import { type Command, JSON_OPTION, modelSource } from './command.ts';

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ConformBackend, PrefillRequest } from '../../../src/conform/claims/claim.ts';
 import { openServer } from '../../../src/conform/claims/openai-server.ts';
-import { askServer } from '../../../src/platform/http.ts';
+import { askServer } from '../../../src/platform/ask-server.ts';
 import { logProbabilities } from '../../../src/verify/distribution.ts';
 import { type Interception, type MockModel, mockServer } from '../../support/mock-server.ts';
 import { expectRefusal } from '../../support/refusal.ts';

@@ -6,8 +6,9 @@
  *      norms      0.8 + 0.4·u
  *      matrices   (u₁ + u₂ + u₃ + u₄ − 2)·√3 · gain / √in
  *
- *  Matrices are nearly normal, of variance gain² / in. The gains keep attention peaked; those of the
- *  matrices that write into the residual stream are small, so that no error grows without bound. */
+ *  Matrices are nearly normal, of variance gain² / in. The gains keep attention peaked; those of
+ *  the matrices that write into the residual stream are small, so that no error grows without
+ *  bound. */
 
 import { type BaichuanConfig, CONFIG_PRESETS } from '../../config.ts';
 import type { TensorDescription } from '../../formats/safetensors-writer.ts';
