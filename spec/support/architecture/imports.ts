@@ -155,7 +155,7 @@ export const benchImports: Rule = (source) =>
   importsOf(source)
     .filter(({ target }) => target?.startsWith('src/'))
     .filter(({ target = '' }) => target !== 'src/index.ts')
-    .filter(({ target = '' }) => !['kernels', 'engine'].includes(areaOf(target)))
+    .filter(({ target = '' }) => !['kernels', 'engine'].includes(areaOf(target) ?? ''))
     .map(({ node, specifier }) => at(source, node, `a bench may not import ${specifier}`));
 
 /** Cycles among the files, each as the list of its files. Type-only imports do not count: nothing
