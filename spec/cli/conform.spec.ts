@@ -21,7 +21,7 @@ import { GOLDENS } from '../support/goldens.ts';
 import { type Dialect, mockServer } from '../support/mock-server.ts';
 import { contentOf } from '../support/model-files.ts';
 import { readSafetensors } from '../support/safetensors-oracle.ts';
-import { type NamedTensors, traceBytes } from '../support/traces.ts';
+import { type NamedTensor, type NamedTensors, traceBytes } from '../support/traces.ts';
 
 const cli = suite('conform command');
 const root = mkdtempSync(join(tmpdir(), 'baichuan-conform-'));
@@ -196,28 +196,35 @@ async function conformServer(dialect: Dialect, shift: number) {
   }
 }
 
-const damaged = answered('damaged');
-const logits = join(damaged, 'traces/logits-2.safetensors');
-const bytes = readFileSync(logits);
-const withFile = (name: string, content: string | Uint8Array) => {
-  const path = answered(name);
-  writeFileSync(
-    join(path, content instanceof Uint8Array ? 'traces/logits-2.safetensors' : name),
-    content,
-  );
-  return path;
-};
-const otherPrompt = answered('prompt');
-rewrite(join(otherPrompt, 'traces/logits-2.safetensors'), (tensors) => {
-  tensors.set('input_ids', { shape: [2], values: Float64Array.of(1, 7), dtype: 'I64' });
-});
-const otherVocabulary = answered('vocabulary');
-rewrite(join(otherVocabulary, 'traces/logits-2.safetensors'), (tensors) => {
-  tensors.set('logits', { shape: [1, 3], values: Float32Array.of(1, 2, 3) });
-});
-const otherRows = answered('rows');
-rewrite(join(otherRows, 'traces/logits-2.safetensors'), (tensors) => {
-  tensors.set('logits', { shape: [7, 2000], values: new Float32Array(14_000) });
+/** Two requests for a golden model, answered. */
+const asked = join(root, 'asked');
+const small = goldenPath(golden);
+const two = ['--claims', 'logits', '--max-length', '2'];
+await conform('--emit', asked, '-m', small, ...two);
+mkdirSync(join(asked, 'traces'));
+for (const { id, ids } of JSON.parse(readFileSync(join(asked, 'requests.json'), 'utf8')).prefills) {
+  const out = join(asked, 'traces', `${id}.safetensors`);
+  const taps = ['--taps', 'logits', '--taps', 'input_ids'];
+  await runCommand(['trace', '-m', small, '--prompt-ids', ids.join(','), '--out', out, ...taps]);
+}
+
+/** Options for the same answers with a file changed. */
+function spoiled(name: string, file: string, change: (path: string) => void): string[] {
+  const copy = join(root, name);
+  cpSync(asked, copy, { recursive: true });
+  change(join(copy, file));
+  return ['--traces', copy, '-m', small];
+}
+const LAST = 'traces/logits-2.safetensors';
+const cut = (length: number) => (path: string) =>
+  writeFileSync(path, readFileSync(path).subarray(0, length));
+const writing = (text: string) => (path: string) => writeFileSync(path, text);
+const tensorsWith = (name: string, tensor: NamedTensor) => (path: string) =>
+  rewrite(path, (tensors) => tensors.set(name, tensor));
+const otherIds = { shape: [2], values: Float64Array.of(1, 7), dtype: 'I64' } as const;
+
+cli('law: the answers that are spoiled below pass as they are', async () => {
+  assert.is((await conform('--traces', asked, '-m', small)).code, 0);
 });
 
 for (const [title, args, code, error] of [
@@ -246,29 +253,30 @@ for (const [title, args, code, error] of [
     4,
     'backend-missing',
   ],
-  ['requests that are no JSON', ['--traces', withFile('requests.json', '{')], 3, 'json-syntax'],
+  ['requests that are no JSON', spoiled('a', 'requests.json', writing('{')), ...[3, 'json-syntax']],
   [
     'answers of another shape',
-    ['--traces', withFile('answers.json', '{"texts": 1}')],
-    3,
-    'conform-answers',
+    spoiled('b', 'answers.json', writing('{"texts": 1}')),
+    ...[3, 'conform-answers'],
+  ],
+  ['a truncated trace', spoiled('c', LAST, cut(100)), 3, 'safetensors-header-length'],
+  ['a trace that is empty', spoiled('d', LAST, cut(0)), 3, 'safetensors-short'],
+  [
+    'a trace of another prompt',
+    spoiled('e', LAST, tensorsWith('input_ids', otherIds)),
+    ...[2, 'trace-prompt'],
   ],
   [
-    'a truncated trace',
-    ['--traces', withFile('cut', bytes.subarray(0, 100))],
-    3,
-    'safetensors-header-length',
+    'a trace of another vocabulary',
+    spoiled('f', LAST, tensorsWith('logits', { shape: [1, 3], values: new Float32Array(3) })),
+    ...[2, 'trace-vocabulary'],
   ],
   [
-    'a trace that is empty',
-    ['--traces', withFile('empty', new Uint8Array(0))],
-    3,
-    'safetensors-short',
+    'a trace of too many rows',
+    spoiled('g', LAST, tensorsWith('logits', { shape: [7, 96], values: new Float32Array(672) })),
+    ...[2, 'trace-shape'],
   ],
-  ['a trace of another prompt', ['--traces', otherPrompt], 2, 'trace-prompt'],
-  ['a trace of another vocabulary', ['--traces', otherVocabulary], 2, 'trace-vocabulary'],
-  ['a trace of too many rows', ['--traces', otherRows], 2, 'trace-shape'],
-] as const) {
+] as const satisfies [string, readonly string[], number, string][]) {
   cli(`error: ${title}`, async () => {
     const result = await conform(...args);
     assert.equal([result.code, result.stdout], [code, '']);
