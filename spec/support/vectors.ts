@@ -62,10 +62,10 @@ export function numbersOf({ shape, data, lcg, file, tensor }: VectorTensor): Flo
     return Float32Array.from(stored?.values ?? []);
   }
   const { seed = 0, scale = 0 } = lcg ?? {};
-  let x = BigInt(seed);
+  let x = seed;
   return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => {
-    x = (1664525n * x + 1013904223n) % 4294967296n;
-    return ((Number(x / 256n) - 2 ** 23) * scale) / 2 ** 24;
+    x = (Math.imul(1664525, x) + 1013904223) >>> 0;
+    return (((x >>> 8) - 2 ** 23) * scale) / 2 ** 24;
   });
 }
 

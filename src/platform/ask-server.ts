@@ -25,8 +25,10 @@ export interface HttpAnswer {
  *  aborted */
 export async function askServer(request: HttpRequest): Promise<HttpAnswer> {
   const { url, body, apiKey, timeoutMs, signal } = request;
-  const limit = AbortSignal.timeout(timeoutMs);
-  const either = signal === undefined ? limit : AbortSignal.any([limit, signal]);
+  const limit = new AbortController();
+  // Not AbortSignal.timeout: its timer would keep a finished program alive.
+  const timer = setTimeout(() => limit.abort(), timeoutMs);
+  const either = signal === undefined ? limit.signal : AbortSignal.any([limit.signal, signal]);
   let started = false;
   try {
     const response = await fetch(url, {
@@ -45,7 +47,9 @@ export async function askServer(request: HttpRequest): Promise<HttpAnswer> {
     return { status: response.status, bytes: await readBody(response, request) };
   } catch (cause) {
     if (cause instanceof BaichuanError) throw cause;
-    throw asServerError(cause, request, { isLate: limit.aborted, started });
+    throw asServerError(cause, request, { isLate: limit.signal.aborted, started });
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -99,8 +103,11 @@ function asServerError(
       cause,
     });
   }
-  const reason = quote(reasonOf(cause));
-  if (!started && !/reset|closed|socket/i.test(reason)) {
+  // Deno adds its own port, another one every time.
+  const told = reasonOf(cause).replace(/ from [\d.]+:\d+/, '');
+  const reason = quote(told);
+  // Node, Bun and Deno say in their own words that there was a connection.
+  if (!started && !/reset|closed|socket|sendrequest/i.test(told)) {
     return serverError('server-unreachable', request, {
       what: `There is no connection: ${reason}.`,
       fix: 'Check the address and that the server is running.',

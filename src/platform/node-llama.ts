@@ -2,8 +2,9 @@
  *  own: it may crash or hang without taking this one with it. */
 
 import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { BaichuanError, quote } from '../errors.ts';
 import type { LlamaAnswer, LlamaRequest, LlamaRow } from './node-llama-protocol.ts';
@@ -69,16 +70,29 @@ function end(child: ChildProcess): void {
 /** The URL of the module, as the project would import it. @throws backend-missing */
 function locate(project: string): string {
   try {
+    // Looked up here first: Bun would fetch a missing package from its registry.
+    if (!isInstalled(resolve(project))) throw missing(project);
     const require = createRequire(pathToFileURL(resolve(project, 'index.js')));
     return pathToFileURL(require.resolve(PACKAGE)).href;
   } catch (cause) {
-    throw new BaichuanError('backend-missing', {
-      where: PACKAGE,
-      what: `The project in ${quote(resolve(project))} has no ${PACKAGE}.`,
-      fix: `Install it there (npm i ${PACKAGE}), or name the project with --project PATH.`,
-      cause,
-    });
+    throw cause instanceof BaichuanError ? cause : missing(project, cause);
   }
+}
+
+/** Whether a folder, or one that it lies in, has the package. */
+function isInstalled(folder: string): boolean {
+  if (existsSync(join(folder, 'node_modules', PACKAGE, 'package.json'))) return true;
+  const parent = dirname(folder);
+  return parent !== folder && isInstalled(parent);
+}
+
+function missing(project: string, cause?: unknown): BaichuanError {
+  return new BaichuanError('backend-missing', {
+    where: PACKAGE,
+    what: `The project in ${quote(resolve(project))} has no ${PACKAGE}.`,
+    fix: `Install it there (npm i ${PACKAGE}), or name the project with --project PATH.`,
+    cause,
+  });
 }
 
 type Question = LlamaRequest extends infer R

@@ -40,7 +40,7 @@ async function withServer<T>(
 ): Promise<T> {
   const server = await mockServer(dialect, { ...model, ...options.given }, options.intercept);
   try {
-    const { timeoutMs = 5000 } = options;
+    const { timeoutMs = 60_000 } = options;
     const ask = { ask: askServer, vocabSize: VOCAB_SIZE, timeoutMs };
     return await use(await openServer({ url: server.url, ...ask }), server);
   } finally {
@@ -98,7 +98,7 @@ for (const dialect of DIALECTS) {
 spec('law: a key is sent as a bearer token, and a model by its name', async () => {
   const server = await mockServer('vllm', model);
   const options = { url: `${server.url}/v1/`, ask: askServer, vocabSize: VOCAB_SIZE };
-  const named = { ...options, model: 'baichuan', apiKey: 'secret', timeoutMs: 5000 };
+  const named = { ...options, model: 'baichuan', apiKey: 'secret', timeoutMs: 60_000 };
   const backend = await openServer(named);
   await backend.next(prefill);
   await server.close();
@@ -197,9 +197,11 @@ for (const [title, intercept, code] of [
 ] as const) {
   spec(`error: a server that ${title}`, async () => {
     const server = await mockServer('vllm', model, intercept);
+    // Only who waits for nothing needs a short time; a busy machine takes long for the others.
+    const timeoutMs = code === 'server-timeout' ? 300 : 60_000;
     const open = () =>
-      openServer({ url: server.url, ask: askServer, vocabSize: VOCAB_SIZE, timeoutMs: 300 });
-    await expectRefusal(open, { code, where: server.url, withinMs: 5000 });
+      openServer({ url: server.url, ask: askServer, vocabSize: VOCAB_SIZE, timeoutMs });
+    await expectRefusal(open, { code, where: server.url, withinMs: 60_000 });
     await server.close();
   });
 }
@@ -241,9 +243,9 @@ function redirecting(_: unknown, response: ServerResponse): boolean {
 spec('error: nobody listens', async () => {
   const server = await mockServer('vllm', model);
   await server.close();
-  const options = { ask: askServer, vocabSize: VOCAB_SIZE, timeoutMs: 3000 };
+  const options = { ask: askServer, vocabSize: VOCAB_SIZE, timeoutMs: 60_000 };
   await expectRefusal(() => openServer({ url: server.url, ...options }), {
-    ...{ code: 'server-unreachable', message: 'ECONNREFUSED' },
+    ...{ code: 'server-unreachable', message: 'There is no connection' },
   });
 });
 
@@ -260,7 +262,7 @@ spec('error: a run that was interrupted while a server thinks', async () => {
 
 for (const url of ['', 'localhost:8080', 'ftp://x', 'file:///etc/passwd', 'http://a:b@c', 'x']) {
   spec(`error: ${JSON.stringify(url)} is no server`, async () => {
-    const options = { ask: askServer, vocabSize: VOCAB_SIZE, timeoutMs: 3000 };
+    const options = { ask: askServer, vocabSize: VOCAB_SIZE, timeoutMs: 60_000 };
     await expectRefusal(() => openServer({ url, ...options }), {
       ...{ code: 'server-url', where: '--server' },
     });
@@ -269,7 +271,7 @@ for (const url of ['', 'localhost:8080', 'ftp://x', 'file:///etc/passwd', 'http:
 
 spec('error: a model that the server does not have', async () => {
   const server = await mockServer('vllm', model);
-  const options = { ask: askServer, vocabSize: VOCAB_SIZE, timeoutMs: 3000, model: 'other' };
+  const options = { ask: askServer, vocabSize: VOCAB_SIZE, timeoutMs: 60_000, model: 'other' };
   const backend = await openServer({ url: server.url, ...options });
   await expectRefusal(() => backend.next(prefill), {
     ...{ code: 'server-status', message: [/404/, 'does not exist'] },
