@@ -3,8 +3,9 @@
  *
  *  Usage: npm run bench:13b -- [--json] [--only ours,native,chromium] [--threads 1] [--new 64]
  *         [--layers 40 --hidden 5120 --intermediate 13696 --heads 40 --vocabulary 64000]
- *         [--context 4096] [--short]
- *  --short leaves out what writes the whole context, four fifths of the time; resident memory is
+ *         [--context 4096] [--short] [--checkpoint FOLDER]
+ *  --checkpoint loads ours from files, those of `bench:make-checkpoint` for instance, instead of
+ *  weights made up while they are loaded; llama.cpp then needs --only ours. --short leaves out what writes the whole context, four fifths of the time; resident memory is
  *  then too small. Needs GNU time (Debian's `time`), what `npm run bench:peers` needs, 16 GB of free memory for
  *  native llama.cpp and 8 GB of disk, which are given back. Our weights are made up while they are
  *  loaded; the part `chromium` only sees whether a page loads the model and generates. */
@@ -42,7 +43,11 @@ interface Speed {
   readonly longDecode: number;
 }
 
-type Result = Partial<Speed> & { readonly label: string; readonly residentKiB?: number };
+type Result = Partial<Speed> & {
+  readonly label: string;
+  readonly loadSeconds?: number;
+  readonly residentKiB?: number;
+};
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 
@@ -59,6 +64,7 @@ const { values } = parseArgs({
     context: { type: 'string', default: '4096' },
     new: { type: 'string', default: '64' },
     short: { type: 'boolean', default: false },
+    checkpoint: { type: 'string' },
   },
 });
 
@@ -83,9 +89,11 @@ if (parts.has('chromium')) results.chromium = await runChromium();
 print();
 
 function runOurs(): Promise<Result> {
+  const source = values.checkpoint === undefined ? { sizes } : { path: values.checkpoint };
+  const ours = { ...source, load };
   return withTime(async (wrapper) => {
     const file = await bundleChild('ours.child.ts');
-    return startContestant({ file, execPath: nodeBinary('node-24'), wrapper }, { sizes, load });
+    return startContestant({ file, execPath: nodeBinary('node-24'), wrapper }, ours);
   });
 }
 
@@ -122,13 +130,15 @@ async function withTime(
   const folder = mkdtempSync(path.join(tmpdir(), 'baichuan-time-'));
   const report = path.join(folder, 'time.txt');
   try {
+    const begin = performance.now();
     const contestant = await start([TIME, '-v', '-o', report]);
-    progress(`loaded: ${contestant.label}`);
+    const loadSeconds = (performance.now() - begin) / 1000;
+    progress(`loaded in ${loadSeconds.toFixed(1)} s: ${contestant.label}`);
     const speed = await measure(contestant).finally(() => contestant.close());
     const [, resident] = /Maximum resident set size \(kbytes\): (\d+)/.exec(
       readFileSync(report, 'utf8'),
     ) ?? [undefined, Number.NaN];
-    return { label: contestant.label, ...speed, residentKiB: Number(resident) };
+    return { label: contestant.label, loadSeconds, ...speed, residentKiB: Number(resident) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -200,7 +210,7 @@ function print(): void {
 }
 
 function describe(result: Result): string {
-  const { label, residentKiB, ...speed } = result;
+  const { label, loadSeconds, residentKiB, ...speed } = result;
   const digits = (value: number) => value.toPrecision(3);
   const line = (name: string, prompt?: number, decode?: number) =>
     prompt === undefined || decode === undefined
@@ -210,6 +220,7 @@ function describe(result: Result): string {
     label,
     ...line(`first ${SHORT.prompt} positions`, speed.shortPrompt, speed.shortDecode),
     ...line(`all ${context} positions`, speed.longPrompt, speed.longDecode),
+    ...(loadSeconds === undefined ? [] : [`  loaded in ${loadSeconds.toFixed(1)} s`]),
     ...(residentKiB === undefined ? [] : [`  resident ${residentKiB} KiB`]),
     '',
   ].join('\n');

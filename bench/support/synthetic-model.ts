@@ -14,13 +14,15 @@ import {
   parseConfig,
 } from '../../src/index.ts';
 
-/** The sizes that tell two Baichuan models of the 13B class apart. */
+/** The sizes that tell two Baichuan models apart. */
 export interface SyntheticSizes {
   readonly layers: number;
   readonly hidden: number;
   readonly intermediate: number;
   readonly heads: number;
   readonly vocabulary: number;
+  /** 7B turns by position, 13B has slopes; slopes by default. */
+  readonly positions?: 'alibi' | 'rope' | undefined;
 }
 
 /** A tensor of the made-up checkpoint. */
@@ -50,7 +52,7 @@ const CONTEXT_LENGTH = 4096;
 
 /** Makes the model; nothing large is allocated. */
 export function createSyntheticModel(sizes: SyntheticSizes): SyntheticModel {
-  const configBytes = new TextEncoder().encode(configText(sizes));
+  const configBytes = new TextEncoder().encode(syntheticConfig(sizes));
   const config = parseConfig(configBytes, { file: 'config.json' });
   const tensors = layOut(parameterShapes(config));
   const block = randomBlock();
@@ -74,16 +76,18 @@ export function pieceText(id: number): string {
   return String.fromCodePoint(0x20000 + id);
 }
 
-function configText(sizes: SyntheticSizes): string {
+/** The text of config.json. */
+export function syntheticConfig(sizes: SyntheticSizes): string {
+  const isRope = sizes.positions === 'rope';
   return JSON.stringify({
-    architectures: ['BaichuanForCausalLM'],
+    architectures: [isRope ? 'BaiChuanForCausalLM' : 'BaichuanForCausalLM'],
     model_type: 'baichuan',
     vocab_size: sizes.vocabulary,
     hidden_size: sizes.hidden,
     intermediate_size: sizes.intermediate,
     num_hidden_layers: sizes.layers,
     num_attention_heads: sizes.heads,
-    model_max_length: CONTEXT_LENGTH,
+    [isRope ? 'max_position_embeddings' : 'model_max_length']: CONTEXT_LENGTH,
     rms_norm_eps: 1e-6,
     hidden_act: 'silu',
     pad_token_id: 0,
