@@ -189,6 +189,23 @@ export const ERROR_CODES = {
   'trace-tensor': 'model',
   'trace-vocabulary': 'usage',
 
+  // Whole conformance runs: what is asked, what was answered, and whoever answers.
+  'backend-failed': 'resources',
+  'backend-missing': 'unsupported',
+  'backend-timeout': 'io',
+  'conform-answers': 'model',
+  'conform-requests': 'model',
+  'server-answer': 'integrity',
+  'server-closed': 'io',
+  'server-prompt': 'check',
+  'server-redirect': 'io',
+  'server-size': 'io',
+  'server-status': 'io',
+  'server-timeout': 'io',
+  'server-unreachable': 'io',
+  'server-unsupported': 'unsupported',
+  'server-url': 'usage',
+
   // tokenizer.model.
   'protobuf-wire': 'model',
   'tokenizer-bytes': 'model',

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { goldenPath, runCommand } from '../support/command.ts';
-import { scratchPath } from '../support/model-files.ts';
+import { scratchPath } from '../support/scratch-files.ts';
 import { sparseModel } from '../support/sparse-model.ts';
 
 const cli = suite('cli-convert');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { goldenPath, runCommand } from '../support/command.ts';
-import { scratchPath } from '../support/model-files.ts';
+import { scratchPath } from '../support/scratch-files.ts';
 
 const cli = suite('cli-verify');
 

@@ -9,8 +9,9 @@ import {
   createFolder,
   type FolderFileSystem,
 } from '../../src/platform/node-write-folder.ts';
-import { scratchPath, utf8 } from '../support/model-files.ts';
+import { utf8 } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
+import { scratchPath } from '../support/scratch-files.ts';
 
 const writeFolder = suite('node-write-folder');
 

@@ -4,6 +4,7 @@ import { BaichuanError, EXIT_CODES, quote } from '../index.ts';
 import { type CommandProcess, packageVersion } from '../platform/command-line.ts';
 import type { Command } from './command.ts';
 import { compareCommand } from './compare.ts';
+import { conformCommand } from './conform.ts';
 import { convertCommand } from './convert.ts';
 import { demoCommand } from './demo.ts';
 import { detokenizeCommand } from './detokenize.ts';
@@ -25,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   compareCommand,
   convertCommand,
   verifyCommand,
+  conformCommand,
 ];
 
 /** Runs one command line.

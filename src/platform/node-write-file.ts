@@ -6,7 +6,7 @@ import type { BigIntStats } from 'node:fs';
 import * as nodeFileSystem from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BaichuanError } from '../errors.ts';
-import type { ByteSink } from '../formats/byte-source.ts';
+import type { ByteSink, PlacedByteSink } from '../formats/byte-source.ts';
 import { errnoOf, ioError, printablePath } from './node-errors.ts';
 import { kindOf } from './node-read-file.ts';
 import { keepAtExit, removeAtExit, temporaryBeside } from './node-temporary.ts';
@@ -20,10 +20,13 @@ export interface WriteFileSystem {
   unlink(path: string): Promise<void>;
 }
 
-/** A file that is being written. After an error of `write` or `commit` nothing of it is left. */
-export interface FileWriter extends ByteSink {
-  /** @throws io-no-space, io-failed, io-closed */
+/** A file that is being written. After an error of `write`, `writeAt` or `commit` nothing of it is
+ *  left. */
+export interface FileWriter extends ByteSink, PlacedByteSink {
+  /** Adds bytes at the end. @throws io-no-space, io-failed, io-closed */
   write(bytes: Uint8Array): Promise<void>;
+  /** Puts bytes anywhere; what is never written is 0. @throws io-no-space, io-failed, io-closed */
+  writeAt(byteOffset: number, bytes: Uint8Array): Promise<void>;
   /** Puts the file in its place. @throws io-no-space, io-failed, io-closed */
   commit(): Promise<void>;
   /** Removes what was written; does nothing after `commit` or an error. */
@@ -99,6 +102,11 @@ function fileWriter({ file, target, temporary, handle, fileSystem }: CreatedFile
       guarded(`write ${bytes.length} bytes`, async () => {
         const byteOffset = size;
         size += bytes.length;
+        await writeFully(handle, file, bytes, byteOffset);
+      }),
+    writeAt: (byteOffset, bytes) =>
+      guarded(`write ${bytes.length} bytes`, async () => {
+        size = Math.max(size, byteOffset + bytes.length);
         await writeFully(handle, file, bytes, byteOffset);
       }),
     commit: () =>
