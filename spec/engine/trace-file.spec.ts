@@ -9,9 +9,9 @@ import { writeTrace } from '../../src/engine/trace-file.ts';
 import { createFile } from '../../src/platform/node-write-file.ts';
 import { goldenPath } from '../support/command.ts';
 import { GOLDENS } from '../support/goldens.ts';
-import { scratchPath } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
 import { readSafetensors } from '../support/safetensors-oracle.ts';
+import { scratchPath } from '../support/scratch-files.ts';
 
 const files = suite('trace file');
 const folder = scratchPath('traces');
