@@ -172,7 +172,7 @@ function setup(plugin) {
     path: path.join(import.meta.dirname, 'browser/scratch-files.mjs'),
   }));
   // What only Node imports, when it is given a path.
-  plugin.onResolve({ filter: /\/platform\/node[\w-]*\.ts$/ }, ({ path: name, kind }) =>
+  plugin.onResolve({ filter: /\/node[\w-]*\.ts$/ }, ({ path: name, kind }) =>
     kind === 'dynamic-import' ? { path: name, external: true } : undefined,
   );
   plugin.onResolve({ filter: /^node:/ }, ({ path: name }) => ({ path: name, external: true }));

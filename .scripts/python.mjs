@@ -1,6 +1,6 @@
 /** Runs the independent checks in Python: golden activations, the command line against PyTorch on
- *  models drawn anew, `compare` on broken ones, the embedded model. The last line is
- *  `N passed, N failed`.
+ *  models drawn anew, `compare` and `conform` on broken ones, the conformance vectors, the embedded
+ *  model. The last line is `N passed, N failed`.
  *
  *  Usage: node .scripts/python.mjs
  *  Needs Debian's python3-torch and python3-sentencepiece, and fails without them. */
@@ -22,6 +22,8 @@ const CHECKS = [
   ['check_cli.py', []],
   ['check_compare.py', []],
   ['check_torch_bin.py', []],
+  ['check_conform.py', []],
+  ['../conformance/check.py', []],
   ['check_embedded.py', [path.join(ROOT, 'fixtures/embedded'), SHOTS]],
 ];
 

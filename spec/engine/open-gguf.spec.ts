@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readGgufVocabulary } from '../../src/engine/gguf-vocabulary.ts';
 import { load, openModel, openTokenizer } from '../../src/engine/load.ts';
 import { writeTrace } from '../../src/engine/trace-file.ts';
 import type { StoredTensor } from '../../src/formats/checkpoint.ts';
@@ -11,7 +12,6 @@ import { exportGguf } from '../../src/formats/gguf/export.ts';
 import type { WritableType } from '../../src/formats/gguf/ggml-types.ts';
 import { checkpointFolder, type RawTensor, rawSafetensors } from '../support/checkpoint-files.ts';
 import { pair, smallModel, smallPairs, smallTensors, u32, uint } from '../support/gguf-files.ts';
-import { vocabularyOf } from '../support/gguf-vocabulary.ts';
 import { GOLDENS, type Golden, idsOf } from '../support/goldens.ts';
 import { joinBytes, memoryFolder } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
@@ -31,7 +31,7 @@ async function exported(
   const blocks: Uint8Array[] = [];
   const sink = { write: async (bytes: Uint8Array) => void blocks.push(Uint8Array.from(bytes)) };
   const { config, tensors } = source;
-  const { pieces, ...settings } = vocabularyOf(model);
+  const { pieces, ...settings } = readGgufVocabulary(model);
   // As many pieces as the model has rows, the special ones among them.
   const count = Math.min(config.vocabSize, pieces.count);
   const [scores, types] = [pieces.scores.slice(0, count), pieces.types.slice(0, count)];

@@ -1,38 +1,12 @@
 /** A `tokenizer.model` through a GGUF file: written there, read back, made a tokenizer again. */
+
+import { readGgufVocabulary } from '../../src/engine/gguf-vocabulary.ts';
 import { bufferSource } from '../../src/formats/byte-source.ts';
-import {
-  baichuanMetadata,
-  EXACT_TYPES,
-  type GgufVocabulary,
-} from '../../src/formats/gguf/baichuan-metadata.ts';
+import { baichuanMetadata, EXACT_TYPES } from '../../src/formats/gguf/baichuan-metadata.ts';
 import { readGgufHeader } from '../../src/formats/gguf/header.ts';
 import { readVocabulary } from '../../src/formats/gguf/vocabulary.ts';
 import { ggufHeader } from '../../src/formats/gguf/writer.ts';
 import { type Tokenizer, tokenizerFromPieces } from '../../src/tokenizer/index.ts';
-import { readModelProto } from '../../src/tokenizer/model-proto.ts';
-
-/** The pieces and settings of a model file. */
-export function vocabularyOf(model: Uint8Array): GgufVocabulary {
-  const { pieces, ...settings } = readModelProto(model, undefined);
-  const idOf = (isUsed: boolean, name: string) => {
-    if (!isUsed) return undefined;
-    for (let id = 0; id < pieces.count; id++) {
-      const bytes = pieces.bytes.subarray(pieces.starts[id], pieces.ends[id]);
-      if (new TextDecoder().decode(bytes) === name) return id;
-    }
-    return undefined;
-  };
-  const types = pieces.types.slice(0, pieces.count);
-  return {
-    pieces: { ...pieces, types, scores: pieces.scores.slice(0, pieces.count) },
-    bosId: idOf(settings.bosId >= 0, settings.bosPiece),
-    eosId: idOf(settings.eosId >= 0, settings.eosPiece),
-    padId: idOf(settings.padId >= 0, settings.padPiece),
-    unkId: types.indexOf(2),
-    addDummyPrefix: settings.addDummyPrefix,
-    removeExtraWhitespaces: settings.removeExtraWhitespaces,
-  };
-}
 
 const SIZES = {
   ...{ hiddenSize: 8, intermediateSize: 12, numHiddenLayers: 2, numAttentionHeads: 2, headDim: 4 },
@@ -46,7 +20,7 @@ export async function throughGguf(
   model: Uint8Array,
   options: { asConverter?: boolean } = {},
 ): Promise<{ tokenizer: Tokenizer; notices: readonly string[] }> {
-  const vocabulary = vocabularyOf(model);
+  const vocabulary = readGgufVocabulary(model);
   const sizes = { ...SIZES, vocabSize: vocabulary.pieces.count };
   if (options.asConverter === true) {
     const { types } = vocabulary.pieces;

@@ -42,7 +42,7 @@ export const MODEL_OPTION: OptionSpec = {
   name: 'model',
   short: 'm',
   value: 'PATH',
-  help: 'folder, or .safetensors file beside its config.json; default: the embedded model',
+  help: 'folder, .gguf, or weights file beside its config.json; default: the embedded model',
 };
 
 export const PROMPT_OPTIONS: readonly OptionSpec[] = [
@@ -147,7 +147,7 @@ export function parseIds(text: string, where: string): number[] {
 }
 
 /** The text of a file, a pipe or, for `-`, standard input. @throws io-…, text-encoding, aborted */
-async function readText(path: string, self: CommandProcess): Promise<string> {
+export async function readText(path: string, self: CommandProcess): Promise<string> {
   const [file, input] =
     path === '-' ? ['stdin', self.input()] : [path, readPath(path, self.signal)];
   const chunks: Uint8Array[] = [];

@@ -143,10 +143,15 @@ export async function readFloats(
     const type = dtype === 'Q8_0' ? 'int8' : 'int4';
     return dequantize({ type, shape: size, ...readFileBlocks(dtype, bytes, columns) });
   }
-  if (dtype === 'I8' && channelScales !== undefined) {
+  if ((dtype === 'I8' || dtype === 'I4') && channelScales !== undefined) {
     const values = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     const scales = await readFloats(channelScales, count, row);
-    return dequantize({ type: 'int8-channel', shape: size, values, scales });
+    return dequantize({
+      type: `int${dtype === 'I8' ? 8 : 4}-channel`,
+      shape: size,
+      values,
+      scales,
+    });
   }
   const numbers = numbersOf(dtype, bytes, count * columns);
   return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);

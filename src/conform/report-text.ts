@@ -3,15 +3,14 @@
 import type { LogitsStatistics } from '../verify/logits.ts';
 import type { BackendComparison } from './compare-backends.ts';
 import type { FirstDifference, TensorVerdict } from './compare-traces.ts';
+import { jsonText } from './json-text.ts';
 
 /** The comparison as one JSON value. Numbers that JSON does not have are the texts `NaN`,
  *  `Infinity` and `-Infinity`. */
 export function comparisonToJson(comparison: BackendComparison): string {
   const { pass, class: arithmetic, first, tensors, diagnosis } = comparison;
   const value = { pass, class: arithmetic, first, tensors: tensors.map(tensorToJson), diagnosis };
-  return JSON.stringify(value, (_key, field) =>
-    typeof field === 'number' && !Number.isFinite(field) ? String(field) : field,
-  );
+  return jsonText(value);
 }
 
 function tensorToJson({ name, status, statistics, bar, alone, logits, shapes }: TensorVerdict) {

@@ -4,12 +4,12 @@
 
 import type { BigIntStats } from 'node:fs';
 import * as nodeFileSystem from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import process from 'node:process';
+import { dirname } from 'node:path';
 import { BaichuanError } from '../errors.ts';
 import type { ByteSink, PlacedByteSink } from '../formats/byte-source.ts';
 import { errnoOf, ioError, printablePath } from './node-errors.ts';
 import { kindOf } from './node-read-file.ts';
+import { keepAtExit, removeAtExit, temporaryBeside } from './node-temporary.ts';
 
 /** What of `node:fs/promises` is used here; specs inject faults through it. */
 export interface WriteFileSystem {
@@ -33,9 +33,6 @@ export interface FileWriter extends ByteSink, PlacedByteSink {
   abort(): Promise<void>;
 }
 
-/** Tells temporary files of one process apart. */
-let created = 0;
-
 /** Begins to write a file that appears only with `commit`.
  *  @param path where it shall be; a link is followed, an existing file replaced
  *  @throws io-not-found, io-not-a-file, io-no-space, io-failed */
@@ -46,9 +43,9 @@ export async function createFile(
   const file = printablePath(path);
   try {
     const target = await targetOf(path, fileSystem);
-    created += 1;
-    const temporary = join(dirname(target), `.baichuan-${process.pid}-${created}.tmp`);
+    const temporary = temporaryBeside(target);
     const handle = await fileSystem.open(temporary, 'wx');
+    removeAtExit(temporary);
     return fileWriter({ file, target, temporary, handle, fileSystem });
   } catch (cause) {
     throw ioError(cause, { file, action: 'create the file' });
@@ -89,6 +86,7 @@ function fileWriter({ file, target, temporary, handle, fileSystem }: CreatedFile
     open = false;
     await handle.close().catch(() => undefined);
     await fileSystem.unlink(temporary).catch(() => undefined);
+    keepAtExit(temporary);
   };
   const guarded = async (action: string, step: () => Promise<void>) => {
     if (!open) throw writerClosedError(file);
@@ -117,13 +115,16 @@ function fileWriter({ file, target, temporary, handle, fileSystem }: CreatedFile
         await handle.close();
         await fileSystem.rename(temporary, target);
         open = false;
+        keepAtExit(temporary);
         await syncFolder(dirname(target), fileSystem);
       }),
     abort: discard,
   };
 }
 
-async function writeFully(
+/** Writes all of a block, however much the system takes at once.
+ *  @throws io-failed when it takes nothing and gives no reason */
+export async function writeFully(
   handle: nodeFileSystem.FileHandle,
   file: string,
   bytes: Uint8Array,
@@ -149,13 +150,17 @@ function refusedError(file: string, byteOffset: number): BaichuanError {
 }
 
 /** Makes the new name last; some systems cannot open or sync a folder, and need not. */
-async function syncFolder(path: string, fileSystem: WriteFileSystem): Promise<void> {
+export async function syncFolder(
+  path: string,
+  fileSystem: Pick<WriteFileSystem, 'open'>,
+): Promise<void> {
   const handle = await fileSystem.open(path, 'r').catch(() => undefined);
   await handle?.sync().catch(() => undefined);
   await handle?.close().catch(() => undefined);
 }
 
-function writerClosedError(file: string): BaichuanError {
+/** The error of a writer that is at its end. */
+export function writerClosedError(file: string): BaichuanError {
   return new BaichuanError('io-closed', {
     file,
     what: 'the file is already finished or was given up.',

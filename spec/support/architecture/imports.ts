@@ -57,6 +57,13 @@ const AREAS: Record<string, Area> = {
       ...['quantize', 'tokenizer', 'generate', 'verify', 'platform'],
     ],
   },
+  // From any model that can be read to files: what is read, quantized and written.
+  convert: {
+    values: [
+      ...[...LEAVES, 'config', 'tensor', 'kernels', 'model', 'formats', 'generate', 'tokenizer'],
+      'engine',
+    ],
+  },
   // The oracle recomputes single operations on the published layers with the reference kernels, and
   // changes some of them to known bugs: it needs these parts, not the engine that joins them.
   conform: {
@@ -133,8 +140,14 @@ export const importExtensions: Rule = (source) =>
     .filter(({ target, specifier }) => target !== undefined && !specifier.endsWith('.ts'))
     .map(({ node, specifier }) => at(source, node, `${specifier} does not end in .ts`));
 
+/** Imports a module that only the user's project has, so that its place is known at run time. */
+const FOREIGN_MODULES = 'src/platform/node-llama-child.ts';
+
 /** What is imported stands there as text, for the table, for bundlers and for readers. */
-export const literalImports: Rule = nodeRule((node) => {
+export const literalImports: Rule = (source) =>
+  source.path === FOREIGN_MODULES ? [] : computedImports(source);
+
+const computedImports: Rule = nodeRule((node) => {
   if (!ts.isCallExpression(node) || node.expression.kind !== ts.SyntaxKind.ImportKeyword) {
     return undefined;
   }
