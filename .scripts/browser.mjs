@@ -206,7 +206,8 @@ function answer(request, response) {
   else response.writeHead(200, { 'content-type': content.type, ...isolation() }).end(content.body);
 }
 
-/** A page whose server says so may share memory between threads. @returns {Record<string, string>} */
+/** A page whose server says so may share memory between threads.
+ *  @returns {Record<string, string>} */
 function isolation() {
   if (files[next]?.startsWith('alone:')) return {};
   return {

@@ -4,11 +4,11 @@
  *  Usage: npm run bench:13b -- [--json] [--only ours,native,chromium] [--threads 1] [--new 64]
  *         [--layers 40 --hidden 5120 --intermediate 13696 --heads 40 --vocabulary 64000]
  *         [--context 4096] [--short] [--checkpoint FOLDER]
- *  --checkpoint loads ours from files, those of `bench:make-checkpoint` for instance, instead of
- *  weights made up while they are loaded; llama.cpp then needs --only ours. --short leaves out what writes the whole context, four fifths of the time; resident memory is
- *  then too small. Needs GNU time (Debian's `time`), what `npm run bench:peers` needs, 16 GB of free memory for
+ *  Needs GNU time (Debian's `time`), what `npm run bench:peers` needs, 16 GB of free memory for
  *  native llama.cpp and 8 GB of disk, which are given back. Our weights are made up while they are
- *  loaded; the part `chromium` only sees whether a page loads the model and generates. */
+ *  loaded; --checkpoint loads ours from files instead, those of `bench:make-checkpoint` for
+ *  instance. --short leaves out what writes the whole context, four fifths of the time; resident
+ *  memory is then too small. The part `chromium` only sees whether a page loads and generates. */
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -114,6 +114,8 @@ export {
   type ByteSource,
   blobSource,
   bufferSource,
+  type MemorySink,
+  memorySink,
   type PlacedByteSink,
 } from './formats/byte-source.ts';
 export type {

@@ -5,9 +5,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 
-/** The fields of a record: sizes in bytes, and values. */
-type Fields = readonly (readonly [size: 2 | 4 | 8, value: number])[];
-
 interface Entry {
   readonly name: Uint8Array;
   readonly offset: number;
@@ -43,23 +40,7 @@ export function zipStream(handle: FileHandle): ZipStream {
     async begin(text) {
       const name = new TextEncoder().encode(text);
       entries.push({ name, offset: at, size: 0, checksum: 0 });
-      const padding = -(at + 30 + name.length + 4) & (ALIGNMENT - 1);
-      const sizes: Fields = [
-        [4, 0],
-        [4, 0],
-        [4, 0],
-        [2, name.length],
-        [2, padding + 4],
-      ];
-      await put(record(0x04034b50, [[2, 45], [2, FLAGS], [2, 0], [4, 0], ...sizes]));
-      await put(name);
-      await put(
-        fields([
-          [2, 0x4246],
-          [2, padding],
-        ]),
-      );
-      await put(new Uint8Array(padding).fill(0x5a));
+      await put(localHeader(name, at));
     },
     async write(bytes) {
       last().checksum = crc32(bytes, last().checksum);
@@ -68,14 +49,7 @@ export function zipStream(handle: FileHandle): ZipStream {
     },
     async end() {
       const { size, checksum } = last();
-      const width = size < MOST ? 4 : 8;
-      await put(
-        record(0x08074b50, [
-          [4, checksum],
-          [width, size],
-          [width, size],
-        ]),
-      );
+      await put(fields(size < MOST ? '4444' : '4488', [0x08074b50, checksum, size, size]));
     },
     async finish() {
       const begin = at;
@@ -85,75 +59,42 @@ export function zipStream(handle: FileHandle): ZipStream {
   };
 }
 
+/** Its extra field is as long as the data's alignment wants. */
+function localHeader(name: Uint8Array, at: number): Uint8Array {
+  const padding = -(at + 30 + name.length + 4) & (ALIGNMENT - 1);
+  const head = [0x04034b50, 45, FLAGS, 0, 0, 0, 0, 0, name.length, padding + 4];
+  const extra = fields('22', [0x4246, padding]);
+  return joined(fields('4222444422', head), name, extra, new Uint8Array(padding).fill(0x5a));
+}
+
 function centralRecord({ name, offset, size, checksum }: Entry): Uint8Array {
-  const large: Fields = [size, size, offset].filter((value) => value >= MOST).map((v) => [8, v]);
-  const extra: Fields = large.length === 0 ? [] : [[2, 1], [2, 8 * large.length], ...large];
-  const head: Fields = [
-    [2, 45],
-    [2, 45],
-    [2, FLAGS],
-    [2, 0],
-    [4, 0],
-    [4, checksum],
-  ];
-  const capped = (value: number) => Math.min(value, MOST);
-  const sizes: Fields = [
-    [4, capped(size)],
-    [4, capped(size)],
-    [2, name.length],
-  ];
-  const rest: Fields = [
-    [2, fields(extra).length],
-    [2, 0],
-    [2, 0],
-    [2, 0],
-    [4, 0],
-  ];
-  const start = record(0x02014b50, [...head, ...sizes, ...rest, [4, capped(offset)]]);
-  return joined(start, name, fields(extra));
+  const large = [size, size, offset].filter((value) => value >= MOST);
+  const extra = large.length === 0 ? [] : [1, 8 * large.length, ...large];
+  const extraBytes = fields('22888'.slice(0, extra.length), extra);
+  const capped = [size, size].map((value) => Math.min(value, MOST));
+  const head = [0x02014b50, 45, 45, FLAGS, 0, 0, checksum, ...capped];
+  const rest = [name.length, extraBytes.length, 0, 0, 0, 0, Math.min(offset, MOST)];
+  return joined(fields('4222244442222244', [...head, ...rest]), name, extraBytes);
 }
 
 function endRecords(count: number, begin: number, size: number): Uint8Array {
-  const counts: Fields = [
-    [8, count],
-    [8, count],
-    [8, size],
-    [8, begin],
-  ];
   return joined(
-    record(0x06064b50, [[8, 44], [2, 45], [2, 45], [4, 0], [4, 0], ...counts]),
-    record(0x07064b50, [
-      [4, 0],
-      [8, begin + size],
-      [4, 1],
-    ]),
-    record(0x06054b50, [
-      [2, 0],
-      [2, 0],
-      [2, count],
-      [2, count],
-    ]),
-    fields([
-      [4, size],
-      [4, Math.min(begin, MOST)],
-      [2, 0],
-    ]),
+    fields('4822448888', [0x06064b50, 44, 45, 45, 0, 0, count, count, size, begin]),
+    fields('4484', [0x07064b50, 0, begin + size, 1]),
+    fields('42222442', [0x06054b50, 0, 0, count, count, size, Math.min(begin, MOST), 0]),
   );
 }
 
-function record(signature: number, values: Fields): Uint8Array {
-  return fields([[4, signature], ...values]);
-}
-
-function fields(values: Fields): Uint8Array {
-  const bytes = new Uint8Array(values.reduce((sum, [size]) => sum + size, 0));
+/** Little-endian numbers one behind the other. @param sizes a digit for each: its bytes */
+function fields(sizes: string, values: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array([...sizes].reduce((sum, size) => sum + Number(size), 0));
   const view = new DataView(bytes.buffer);
   let at = 0;
-  for (const [size, value] of values) {
-    if (size === 2) view.setUint16(at, value, true);
-    else if (size === 4) view.setUint32(at, value, true);
-    else view.setBigUint64(at, BigInt(value), true);
-    at += size;
+  for (const [index, size] of [...sizes].entries()) {
+    if (size === '2') view.setUint16(at, values[index], true);
+    else if (size === '4') view.setUint32(at, values[index], true);
+    else view.setBigUint64(at, BigInt(values[index]), true);
+    at += Number(size);
   }
   return bytes;
 }

@@ -10,15 +10,15 @@ import {
   type LanguageModel,
   load,
   type ModelSource,
+  memorySink,
   type OpenedModel,
   openModel,
   openTrace,
   type PrefillRequest,
   type RequestedMessage,
   scoreBar,
-  traceBytes,
   traceMetadata,
-  traceTensorsToWrite,
+  writeTrace,
 } from '../index.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
 import { noticePrinter } from './command.ts';
@@ -115,11 +115,11 @@ async function traceFile(
   { ids, taps }: PrefillRequest,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const trace = await model.trace(ids, { taps, signal });
-  const { tensors, metadata } = traceTensorsToWrite(model, trace, taps);
-  const origin = await traceMetadata(config, checkpoint, ids);
-  origin.delete('fingerprint');
-  return traceBytes(tensors, new Map([...metadata, ...origin]));
+  const metadata = await traceMetadata(config, checkpoint, ids);
+  metadata.delete('fingerprint');
+  const file = memorySink();
+  await writeTrace(model, ids, file, { taps, signal, metadata });
+  return file.bytes();
 }
 
 /** The scores after each position asked, from one sequence that grows from one to the next. */

@@ -28,6 +28,33 @@ export interface PlacedByteSink {
   writeAt(byteOffset: number, bytes: Uint8Array): Promise<void>;
 }
 
+/** A file in memory. */
+export interface MemorySink extends ByteSink, PlacedByteSink {
+  /** A copy of what was written; zeros where nothing was. */
+  bytes(): Uint8Array;
+}
+
+/** Makes a file in memory. */
+export function memorySink(): MemorySink {
+  let buffer = new Uint8Array(2 ** 16);
+  let size = 0;
+  const writeAt = async (byteOffset: number, bytes: Uint8Array) => {
+    const end = byteOffset + bytes.length;
+    if (end > buffer.length) {
+      const larger = new Uint8Array(Math.max(end, 2 * buffer.length));
+      larger.set(buffer.subarray(0, size));
+      buffer = larger;
+    }
+    buffer.set(bytes, byteOffset);
+    size = Math.max(size, end);
+  };
+  return {
+    writeAt,
+    write: (bytes) => writeAt(size, bytes),
+    bytes: () => buffer.slice(0, size),
+  };
+}
+
 /** Refuses a range that is not inside a source.
  *  @param source its name and size in bytes
  *  @throws io-range */
