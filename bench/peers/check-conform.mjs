@@ -15,7 +15,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { ggufTensors } from '../../src/formats/gguf/export.ts';
 import {
   baichuanMetadata,
   exportGguf,
@@ -24,7 +23,6 @@ import {
   readGgufVocabulary,
   writeGguf,
 } from '../../src/index.ts';
-import { openLlama } from '../../src/platform/node-llama.ts';
 import { checkpointOf, randomWeights, shapeOf } from './gguf-models.mjs';
 
 const PROJECT = process.env.LLAMA_MODULES ?? import.meta.dirname;
