@@ -1,46 +1,56 @@
-/** Runs the specs of kernels, layers, model, tokenizer, generation and mathematics in Chromium; the
- *  last line is `N passed, N failed`.
+/** Runs the specs of kernels, layers, model, engine, tokenizer, generation and mathematics in
+ *  Chromium, compares the bits of spec/runtimes/bits.ts with those of this runtime, in a page that
+ *  may share memory between threads and in one that may not, and opens the reports that the
+ *  commands write; the last line is `N passed, N failed`.
  *
  *  Usage: node .scripts/browser.mjs [FILTER…]
  *  Needs Debian's chromium, or CHROMIUM naming another; fails without one. Each spec is bundled
  *  as it is and runs in a page of its own, served from this checkout. */
 
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
+import { CHROMIUM, FLAGS, killGroup, removeProfile } from './browser/chromium.mjs';
+import { runReports } from './browser/reports.mjs';
 import { buildOrExit } from './build.mjs';
 import { ROOT } from './lib/command.mjs';
 import { listFiles } from './lib/stage.mjs';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const SPECS = /^spec\/(kernels|layers|model|tensor|tokenizer|math|generate|verify)\/.*\.spec\.ts$/;
+/** Those of the engine that read no files by path. */
+const ENGINE =
+  /^spec\/engine\/(generate|inputs|language-model|plan|recorder|remote-engine)\.spec\.ts$/;
+/** Those of formats that read no fixtures by path. */
+const FORMATS = /^spec\/formats\/(?!hugging-face-folder|weights-file).*\.spec\.ts$/;
+const BITS = 'spec/runtimes/bits.ts';
+const REPORTS = '.scripts/browser/reports.mjs';
 const LIMIT_MS = 120_000;
-
-/** What Chromium would otherwise ask the network for at every start is switched off. */
-const FLAGS = [
-  ...['--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-quic'],
-  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-];
 
 const SHIMS = new Map([
   ['uvu', path.join(import.meta.dirname, 'browser/uvu.mjs')],
   ['node:fs', path.join(import.meta.dirname, 'browser/node-fs.mjs')],
 ]);
 
-/** @typedef {{ tests: number, failures: string[] }} PageResult */
+/** @typedef {{ tests: number, failures: string[], lines?: string[] }} PageResult */
 
 // Ending by a signal ends the browser too.
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 
 await buildOrExit();
 const filters = process.argv.slice(2);
-const files = listFiles('spec').filter(
-  (file) => SPECS.test(file) && (filters.length === 0 || filters.some((f) => file.includes(f))),
-);
-const bundles = await bundle(files);
+const isWanted = (/** @type {string} */ file) =>
+  filters.length === 0 || filters.some((filter) => file.includes(filter));
+const files = listFiles('spec')
+  .filter((file) => [SPECS, ENGINE, FORMATS].some((pattern) => pattern.test(file)))
+  .filter(isWanted);
+/** Pages that share memory come first: `isolated` tells them apart. */
+const bits = isWanted(BITS) ? [`isolated:${BITS}`, `alone:${BITS}`] : [];
+const bundles = await bundle([...files, ...(bits.length > 0 ? [BITS] : [])]);
+const expected = bits.length > 0 ? bitsHere() : [];
+files.push(...bits);
 /** @type {(result: PageResult) => void} */
 let report = () => {};
 /** The file that a page moves on to. */
@@ -51,9 +61,10 @@ const address = server.address();
 const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : address}`;
 
 let passed = 0;
-let failed = files.length === 0 ? 1 : 0;
+let failed = files.length === 0 && !isWanted(REPORTS) ? 1 : 0;
 while (next < files.length) await runBrowser();
 server.close();
+if (isWanted(REPORTS)) printPage(REPORTS, await runReports());
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;
 
@@ -76,36 +87,13 @@ async function runBrowser() {
     const file = files[next] ?? '';
     const result = await nextResult(ended);
     next += 1;
-    printPage(file, typeof result === 'string' ? { tests: 0, failures: [result] } : result);
+    printPage(file, typeof result === 'string' ? { tests: 0, failures: [result] } : judge(result));
     if (typeof result === 'string') break;
   }
   endGroup();
   process.off('exit', endGroup);
   await ended;
   await removeProfile(profile);
-}
-
-/** @param {number | undefined} pid of a group's first process */
-function killGroup(pid) {
-  try {
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
-  } catch {
-    // The group has ended by itself.
-  }
-}
-
-/** A process that is just ending may still write a file; what then stays is a temporary folder.
- *  @param {string} profile */
-async function removeProfile(profile) {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    try {
-      rmSync(profile, { recursive: true, force: true });
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
-  process.stderr.write(`could not remove ${profile}\n`);
 }
 
 /** What the present page posts, or why it will not.
@@ -129,6 +117,25 @@ function setTimer(ms) {
     timer = setTimeout(() => resolve(`no result after ${ms / 1000} s`), ms);
   });
   return { promise, cancel: () => clearTimeout(timer) };
+}
+
+/** The lines of bits.ts in this runtime. */
+function bitsHere() {
+  const args = ['--import', 'tsx', BITS];
+  const { stdout, status } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
+  return status === 0 ? stdout.trimEnd().split('\n') : [`${BITS} ended with ${status}`];
+}
+
+/** What a page printed, against the same of this runtime. @param {PageResult} result */
+function judge(result) {
+  const { lines } = result;
+  if (lines === undefined) return result;
+  const others = expected.filter((line, index) => line !== lines[index]);
+  const isSame = others.length === 0 && lines.length === expected.length && lines.length > 10;
+  const failures = isSame
+    ? []
+    : [`other bits than here:\n${others.join('\n')}\n${lines.join('\n')}`];
+  return { tests: result.tests + 1, failures: [...result.failures, ...failures] };
 }
 
 /** @param {string} file @param {PageResult} result */
@@ -161,6 +168,13 @@ function setup(plugin) {
   plugin.onResolve({ filter: /^(uvu|node:fs)$/ }, ({ path: name }) => ({
     path: SHIMS.get(name) ?? '',
   }));
+  plugin.onResolve({ filter: /\/scratch-files\.ts$/ }, () => ({
+    path: path.join(import.meta.dirname, 'browser/scratch-files.mjs'),
+  }));
+  // What only Node imports, when it is given a path.
+  plugin.onResolve({ filter: /\/node[\w-]*\.ts$/ }, ({ path: name, kind }) =>
+    kind === 'dynamic-import' ? { path: name, external: true } : undefined,
+  );
   plugin.onResolve({ filter: /^node:/ }, ({ path: name }) => ({ path: name, external: true }));
   plugin.onLoad({ filter: /\/(src|spec)\/.*\.ts$/ }, ({ path: file }) => {
     const place = JSON.stringify(`/${path.relative(ROOT, file)}`);
@@ -189,7 +203,16 @@ function answer(request, response) {
   }
   const content = contentOf(pathname, search.slice(1));
   if (content === undefined) response.writeHead(404).end();
-  else response.writeHead(200, { 'content-type': content.type }).end(content.body);
+  else response.writeHead(200, { 'content-type': content.type, ...isolation() }).end(content.body);
+}
+
+/** A page whose server says so may share memory between threads. @returns {Record<string, string>} */
+function isolation() {
+  if (files[next]?.startsWith('alone:')) return {};
+  return {
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-embedder-policy': 'require-corp',
+  };
 }
 
 /** @param {string} pathname @param {string} file of a page */
@@ -205,8 +228,17 @@ function contentOf(pathname, file) {
   }
 }
 
-/** A page that runs one spec and posts its result. @param {string} file */
-function page(file) {
+/** A page that runs one spec, or what prints bits, and posts its result. @param {string} entry */
+function page(entry) {
+  const [, kind, file] = /^(?:(isolated|alone):)?(.*)$/.exec(entry) ?? [];
+  const run =
+    kind === undefined
+      ? `await import('/${file}'); await post(await globalThis.runSuites());`
+      : `const lines = [];
+         console.log = (line) => lines.push(line);
+         const failures = crossOriginIsolated === ${kind === 'isolated'} ? [] : ['isolation'];
+         await import('/${file}');
+         await post({ tests: 1, failures, lines });`;
   return `<!doctype html><meta charset="utf-8"><script type="module">
     const post = async (result) => {
       const answer = await fetch('/result', { method: 'POST', body: JSON.stringify(result) });
@@ -214,8 +246,7 @@ function page(file) {
       if (following) location.href = following;
     };
     try {
-      await import('/${file}');
-      await post(await globalThis.runSuites());
+      ${run}
     } catch (error) {
       await post({ tests: 0, failures: [String(error?.stack ?? error)] });
     }

@@ -1,6 +1,6 @@
-/** Builds `dist/`: the WebAssembly modules (asc), their bytes as a TypeScript module, the script of
- *  the workers as another (esbuild), then `src/` as JavaScript with types and source maps (tsc).
- *  What is up to date is left alone.
+/** Builds `dist/`: the WebAssembly modules (asc), their bytes as a TypeScript module, the scripts
+ *  of workers and reports as others (esbuild), then `src/` as JavaScript with types and source maps
+ *  (tsc). What is up to date is left alone.
  *
  *  Usage: node .scripts/build.mjs */
 
@@ -9,10 +9,11 @@ import path from 'node:path';
 import { isMain, ROOT, runTool } from './lib/command.mjs';
 import { isAlive, withLock } from './lib/lock.mjs';
 import { listFiles, runStage } from './lib/stage.mjs';
-import { bundleWorker, workerModule } from './lib/worker.mjs';
+import { bundleReport, bundleWorker, reportModule, workerModule } from './lib/worker.mjs';
 
 const GENERATED = 'src/kernels/wasm/binary.generated.ts';
 const GENERATED_WORKER = 'src/engine/worker.generated.ts';
+const GENERATED_REPORT = 'src/conform/report/script.generated.ts';
 const LOCK = path.join(ROOT, '.dist-lock');
 const COMPILERS = ['package.json', 'package-lock.json', '.scripts/build.mjs'];
 const SHEBANG = '#!/usr/bin/env node\n';
@@ -27,12 +28,14 @@ const WASM_STAGE = {
 
 /** @type {import('./lib/stage.mjs').Stage} */
 const WORKER_STAGE = {
-  name: 'the workers (esbuild)',
+  name: 'the scripts of workers and reports (esbuild)',
   stamp: 'dist/.worker.stamp',
   inputs: () => [
     ...COMPILERS,
     '.scripts/lib/worker.mjs',
-    ...listFiles('src').filter((file) => file.endsWith('.ts') && file !== GENERATED_WORKER),
+    ...listFiles('src').filter(
+      (file) => file.endsWith('.ts') && ![GENERATED_WORKER, GENERATED_REPORT].includes(file),
+    ),
   ],
   compile: compileWorker,
 };
@@ -150,16 +153,16 @@ function base64Constant(name, wasm) {
 
 /** @param {string} folder @returns {Promise<Map<string, string>>} */
 async function compileWorker(folder) {
-  const script = await bundleWorker().catch((error) => {
+  const [script, report] = await Promise.all([bundleWorker(), bundleReport()]).catch((error) => {
     throw new BuildError(`esbuild failed:\n${error.message}`);
   });
-  const [worker, generated] = ['worker.js', 'worker.generated.ts'].map((n) => path.join(folder, n));
-  writeFileSync(worker, script);
-  writeFileSync(generated, workerModule(script));
-  return new Map([
-    ['dist/worker.js', worker],
-    [GENERATED_WORKER, generated],
+  const written = new Map([
+    ['dist/worker.js', script],
+    [GENERATED_WORKER, workerModule(script)],
+    [GENERATED_REPORT, reportModule(report)],
   ]);
+  for (const [file, text] of written) writeFileSync(path.join(folder, path.basename(file)), text);
+  return new Map([...written.keys()].map((file) => [file, path.join(folder, path.basename(file))]));
 }
 
 /** @param {string} folder @returns {Promise<Map<string, string>>} */

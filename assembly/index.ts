@@ -23,7 +23,12 @@ export { add, columns } from './rows';
 export { siluMul } from './silu-mul';
 export { softmax } from './softmax';
 export { packQ4_0, packQ8_0 } from './pack-blocks';
-export { packInt4Channel, packInt8Channel, packInt8ChannelValues } from './pack-channel';
+export {
+  packInt4Channel,
+  packInt4ChannelValues,
+  packInt8Channel,
+  packInt8ChannelValues,
+} from './pack-channel';
 export { packF32, packHalf } from './pack-floats';
 export { packInt4, packInt8 } from './pack-groups';
 export { quantizeRowsQ8 } from './quantize-rows';

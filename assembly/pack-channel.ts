@@ -1,5 +1,5 @@
 /** Packs rows with one float32 scale each for the matrix kernels: float32 rows, quantized as the
- *  published code does, or rows that already are int8.
+ *  published code does, or rows that already are integers, one a byte.
  *
  *      scale = max|w| / 127 or / 7;   q = w / scale, rounded half to even
  *
@@ -132,6 +132,55 @@ export function packInt8ChannelValues(
       }
     }
   }
+}
+
+/** @param wPtr blocks of int4-channel from row 0 on (overwritten from `rowStart` to `rowEnd`)
+ *  @param valuesPtr int8 in −8 … 7 `[rows, inFeatures]` @param scalesPtr float32 `[rows]`
+ *  @param rowStart a multiple of 8 */
+export function packInt4ChannelValues(
+  wPtr: usize,
+  valuesPtr: usize,
+  scalesPtr: usize,
+  rows: usize,
+  inFeatures: usize,
+  rowStart: usize,
+  rowEnd: usize,
+): void {
+  const groups = (inFeatures + GROUP_SIZE - 1) / GROUP_SIZE;
+  const blockBytes = SCALES_BYTES + groups * 4 * QUAD_STRIDE;
+
+  for (let block = rowStart; block < rowEnd; block += BLOCK_ROWS) {
+    const blockPtr = wPtr + (block / BLOCK_ROWS) * blockBytes;
+    for (let row: usize = 0; row < BLOCK_ROWS; row++) {
+      const exists = block + row < rows;
+      const rowPtr = valuesPtr + (block + row) * inFeatures;
+      store<u32>(blockPtr + 4 * row, exists ? load<u32>(scalesPtr + (block + row) * 4) : 0);
+
+      let quadPtr = blockPtr + SCALES_BYTES + 4 * row;
+      for (let k: usize = 0; k < inFeatures; k += GROUP_SIZE) {
+        const count = exists ? <isize>(inFeatures - k) : 0;
+        const low = loadBytes(rowPtr + k, count);
+        const high = loadBytes(rowPtr + k + 16, count - 16);
+        storeQuads(quadPtr, QUAD_STRIDE, packNibbles(low, high));
+        quadPtr += 4 * QUAD_STRIDE;
+      }
+    }
+  }
+}
+
+/** Up to sixteen bytes, completed with zeros.
+ *  @param count how many; 0 or less for none, more than 16 for 16 */
+@inline
+function loadBytes(ptr: usize, count: isize): v128 {
+  if (count >= 16) return v128.load(ptr);
+  let low: u64 = 0;
+  let high: u64 = 0;
+  for (let i: isize = 0; i < count; i++) {
+    const byte = <u64>load<u8>(ptr + i);
+    if (i < 8) low |= byte << (<u64>i * 8);
+    else high |= byte << (<u64>(i - 8) * 8);
+  }
+  return i64x2.replace_lane(i64x2.splat(low), 1, high);
 }
 
 /** max|w| / greatest over a row; NaN where one is not finite. The bit patterns of magnitudes are

@@ -69,7 +69,10 @@ const settings: Record<string, unknown> = {
 };
 
 implemented('error: CF09 settings of other models, each by its name', async () => {
-  assert.equal([...SETTINGS, 'torch_dtype'].sort(), Object.keys(settings).sort());
+  assert.equal(
+    [...SETTINGS, 'torch_dtype', 'quantization_config'].sort(),
+    Object.keys(settings).sort(),
+  );
   for (const [key, value] of Object.entries(settings)) {
     const where = `/${key}`;
     await refuse(

@@ -7,8 +7,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { crc32 } from '../src/formats/zip/crc32.ts';
 import { MarkedWriter } from './support/fuzz/marked.ts';
-import { joinBytes, safetensorsFile, scratchPath, utf8 } from './support/model-files.ts';
+import { joinBytes, safetensorsFile, utf8 } from './support/model-files.ts';
 import { code, pickle, rawPickle } from './support/pickle-code.ts';
+import { scratchPath } from './support/scratch-files.ts';
 import { tensorCode, wholeView } from './support/torch-file.ts';
 import { patched, zipFile } from './support/zip-file.ts';
 

@@ -62,8 +62,6 @@ const NEUTRAL: ReadonlyMap<string, Neutral | ((shape: ModelShape) => Neutral)> =
   ['logit_scale', 1],
   ['logits_scaling', 1],
   ['final_logit_softcapping', null],
-  // The weights.
-  ['quantization_config', null],
 ]);
 
 /** The keys of these settings. */

@@ -8,6 +8,11 @@
 
 import { type Architecture, takeArchitecture, takeContextLength } from './config-architecture.ts';
 import { expectImplemented, SETTINGS } from './config-implemented.ts';
+import {
+  QUANTIZATION_KEY,
+  type StoredQuantization,
+  takeQuantization,
+} from './config-quantization.ts';
 import { type BaichuanError, quote } from './errors.ts';
 import { type JsonValue, parseJson } from './json.ts';
 import {
@@ -22,7 +27,7 @@ import {
 } from './json-fields.ts';
 import { SNIFF_BYTES, sniffForeignFormat } from './sniff.ts';
 
-export type { Architecture };
+export type { Architecture, StoredQuantization };
 
 /** How a token knows where it stands. */
 export type PositionEncoding = 'rope' | 'alibi';
@@ -48,6 +53,8 @@ export interface BaichuanConfig {
   readonly eosTokenId: number;
   /** What the file says its weights were saved as; the weights themselves decide. */
   readonly torchDtype: 'float32' | 'float16' | 'bfloat16' | undefined;
+  /** How the weights of the folder are quantized; absent where they are floats. */
+  readonly quantization?: StoredQuantization;
   /** What was accepted though it was odd, one sentence each. */
   readonly notices: readonly string[];
 }
@@ -144,10 +151,12 @@ export function parseConfig(
   expectImplemented(fields, { ...sizes, position });
   const tokens = takeSpecialTokens(fields, sizes.vocabSize, notices);
   const torchDtype = takeTorchDtype(fields);
+  const quantization = takeQuantization(fields);
   noticeUnknownKeys(fields, notices);
   const ropeTheta = ROPE_THETA;
   const decided = { architecture, position, modelMaxLength, rmsNormEps, ropeTheta } as const;
-  return { ...decided, ...sizes, ...tokens, torchDtype, notices };
+  const quantized = quantization === undefined ? {} : { quantization };
+  return { ...decided, ...sizes, ...tokens, torchDtype, ...quantized, notices };
 }
 
 function parseConfigBytes(bytes: Uint8Array, file: string | undefined): JsonValue {
@@ -248,7 +257,7 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set([
   ...['architectures', 'model_type', 'vocab_size', 'hidden_size', 'intermediate_size'],
   ...['num_hidden_layers', 'num_attention_heads', 'max_position_embeddings', 'model_max_length'],
   ...['rms_norm_eps', 'hidden_act', 'pad_token_id', 'bos_token_id', 'eos_token_id'],
-  ...['torch_dtype', 'dtype'],
+  ...['torch_dtype', 'dtype', QUANTIZATION_KEY],
   ...['auto_map', '_from_model_config', '_name_or_path', 'transformers_version', 'use_cache'],
   ...['initializer_range', 'z_loss_weight', 'gradient_checkpointing', 'tokenizer_class'],
   ...SETTINGS,

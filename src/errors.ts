@@ -43,10 +43,13 @@ export const ERROR_CODES = {
   'worker-lost': 'resources',
 
   // Files, whatever their format.
+  'checksum-list': 'usage',
+  'checksum-mismatch': 'integrity',
   'directory-missing': 'model',
   'format-unsupported': 'unsupported',
   'io-changed': 'io',
   'io-closed': 'io',
+  'io-exists': 'io',
   'io-failed': 'io',
   'io-html': 'model',
   'io-lfs': 'model',
@@ -81,6 +84,7 @@ export const ERROR_CODES = {
   'safetensors-overlap': 'model',
   'safetensors-rank': 'model',
   'safetensors-root': 'model',
+  'safetensors-scales': 'model',
   'safetensors-short': 'model',
   'safetensors-size': 'model',
   'safetensors-trailing': 'model',
@@ -170,7 +174,9 @@ export const ERROR_CODES = {
   'model-extra': 'model',
   'model-missing': 'model',
   'model-mix': 'model',
+  'model-overflow': 'check',
   'model-shape': 'model',
+  'tensor-not-finite': 'integrity',
   'tokenizer-mismatch': 'model',
 
   // Traces and their comparison.

@@ -40,10 +40,33 @@ export {
   type TinyTensor,
   tinyWeights,
 } from './conform/kit/tiny-model.ts';
+export { createMemoryTrace, type MemoryTrace } from './conform/memory-trace.ts';
+export { type CompareReportInput, compareReport } from './conform/report/compare-report.ts';
+export { computedTrace } from './conform/report/computed-trace.ts';
+export {
+  type TraceReport,
+  type TraceReportInput,
+  traceReport,
+} from './conform/report/trace-report.ts';
+export { comparisonToSummary } from './conform/report-summary.ts';
 export { comparisonToJson, comparisonToText } from './conform/report-text.ts';
 export { traceMetadata } from './conform/trace-metadata.ts';
 export { configToJson } from './conform/trace-model.ts';
 export { openTrace, type TraceSource } from './conform/trace-source.ts';
+export {
+  type Conversion,
+  type ConvertPass,
+  convertToGguf,
+  convertToSafetensors,
+  type FolderFile,
+  type FolderSink,
+} from './convert/convert.ts';
+export {
+  CONVERT_FORMATS,
+  CONVERT_TYPES,
+  type ConvertOptions,
+  type ConvertType,
+} from './convert/convert-options.ts';
 export { EMBEDDED_MODEL } from './engine/embedded.ts';
 export {
   checkEngineOptions,
@@ -78,11 +101,21 @@ export {
   openTokenizer,
 } from './engine/load.ts';
 export { type MemoryPlan, type PlanOptions, planMemory } from './engine/plan.ts';
-export type { LoadProgress } from './engine/read-weights.ts';
-export { traceTensorsToWrite } from './engine/trace-file.ts';
+export type { LoadProgress } from './engine/progress.ts';
+export type { TraceRun, TraceSink } from './engine/recorder.ts';
+export { type TraceFileOptions, writeTrace } from './engine/trace-file.ts';
+export { parseChecksums, type StreamingHash, type VerifiedFile } from './engine/verify-files.ts';
+export { type Verification, type VerifyOptions, verifyModel } from './engine/verify-model.ts';
+export type { VerifiedTensor } from './engine/verify-tensors.ts';
 export { QUANTIZATIONS, type Quantization } from './engine/weight-formats.ts';
 export { BaichuanError, ERROR_CODES, type ErrorCode, EXIT_CODES, quote } from './errors.ts';
-export { type ByteSink, type ByteSource, blobSource, bufferSource } from './formats/byte-source.ts';
+export {
+  type ByteSink,
+  type ByteSource,
+  blobSource,
+  bufferSource,
+  type PlacedByteSink,
+} from './formats/byte-source.ts';
 export type {
   BlockType,
   Checkpoint,

@@ -1,6 +1,6 @@
 /** `baichuan compare` as users and their programs see it. */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -93,6 +93,20 @@ cli('law: the text names the first difference and the bug it looks like', async 
   );
 });
 
+cli('law: --short has a line per layer, for its worst tensor, and the same verdict', async () => {
+  const long = (await runCommand(['compare', expected, broken])).stdout.split('\n');
+  const { stdout, code } = await runCommand(['compare', expected, broken, '--short']);
+  const lines = stdout.split('\n');
+  assert.is(code, 1);
+  const names = lines.slice(1, 6).map((line) => line.split(/ {2,}/)[0]);
+  assert.equal(names, ['embedding', 'layer 0', 'layer 1', 'layer 2', 'head']);
+  assert.match(lines[3], /^layer 1 +mlp\.act_fn\.output .*█│█.* beyond$/);
+  for (const line of [lines[2], lines[4]]) assert.match(line, /[█·]│·{6}$/);
+  const isVerdict = (line: string) => /^(logits:|FAIL|first:|looks like)/.test(line);
+  assert.ok(long.filter(isVerdict).length >= 3);
+  assert.equal(lines.filter(isVerdict), long.filter(isVerdict));
+});
+
 cli('law: --class decides how far is too far', async () => {
   const near = Float32Array.from(values, (x) => x * 1.004);
   const path = write(
@@ -147,6 +161,46 @@ cli('law: a trace says which model, prompt, class, version and runtime it is of'
   assert.match(metadata.runtime, /^(node|deno|bun) \d/);
   assert.is(JSON.parse(metadata.config).hidden_size, golden.config.hiddenSize);
 });
+
+cli(
+  'law: --html writes a report beside what is printed, and changes neither it nor the code',
+  async () => {
+    const html = join(folder, 'report.html');
+    for (const [code, ...args] of [
+      [0, expected, found],
+      [1, expected, broken],
+      [1, '--model', model, broken],
+      [1, expected, broken, '--json'],
+    ] as [number, ...string[]][]) {
+      const plain = await runCommand(['compare', ...args]);
+      const { stdout, ...result } = await runCommand(['compare', ...args, '--html', html]);
+      assert.equal([result.code, stdout, result.stderr], [code, plain.stdout, plain.stderr]);
+      const page = readFileSync(html, 'utf8');
+      assert.ok(page.includes(`<div class="word">${code === 0 ? 'PASS' : 'FAIL'}</div>`));
+      assert.is(page.includes('activation-relu'), code === 1);
+      rmSync(html);
+    }
+  },
+);
+
+cli(
+  'error: a report that cannot be written costs no work, and none is left half done',
+  async () => {
+    const html = join(folder, 'none', 'report.html');
+    const missing = await runCommand(['compare', expected, found, '--html', html]);
+    assert.equal([missing.code, missing.stdout], [7, '']);
+    const empty = await runCommand(['compare', expected, found, '--html', '']);
+    assert.equal([empty.code, empty.stdout], [2, '']);
+    assert.match(empty.stderr, '--html: The path is empty.');
+    const before = readdirSync(folder);
+    const target = ['--html', join(folder, 'report.html')];
+    const wrong = await runCommand(['compare', expected, other, ...target]);
+    const signal = AbortSignal.abort();
+    const stopped = await runCommand(['compare', expected, found, ...target], { signal });
+    assert.equal([wrong.code, stopped.code], [2, 130]);
+    assert.equal(readdirSync(folder), before);
+  },
+);
 
 cli('law: the fingerprint is that of the weights, not of their file', async () => {
   const fingerprint = async (source: string) => {

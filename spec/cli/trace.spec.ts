@@ -92,6 +92,63 @@ for (const [title, args, arithmetic] of [
   });
 }
 
+cli(
+  'law: --html shows the trace, with or without a file of it, in short on stdout too',
+  async () => {
+    const [out, html] = ['both.safetensors', 'page.html'].map((name) => join(folder, name));
+    const only = await runCommand([...base, '--html', html]);
+    const page = readFileSync(html, 'utf8');
+    const both = await runCommand([...base, '--out', out, '--html', html]);
+    assert.equal([only.code, both.code, only.stderr, both.stderr], [0, 0, '', '']);
+    assert.is(readFileSync(html, 'utf8'), page);
+    const { size } = readSafetensors(out);
+    assert.is(both.stdout, `${out}: ${size} tensors of 3 tokens\n${only.stdout}`);
+    const lines = only.stdout.trimEnd().split('\n');
+    const names = lines.map((line) => /^(after|embedding|layer \d)/.exec(line)?.[1]);
+    assert.equal(names, ['after', 'embedding', 'layer 0', 'layer 1', 'layer 2']);
+    for (const id of ['layers', 'lens', 'attention', 'tokens']) {
+      assert.ok(page.includes(`<section id="${id}"`), id);
+    }
+    const json = JSON.parse((await runCommand([...base, '--html', html, '--json'])).stdout);
+    assert.equal(json, { html, input_ids: [1, 2, 3] });
+  },
+);
+
+cli('law: --taps chooses what a report shows', async () => {
+  const html = join(folder, 'taps.html');
+  assert.is((await runCommand([...base, '--html', html, '--taps', '*.probs'])).code, 0);
+  const page = readFileSync(html, 'utf8');
+  assert.is(page.includes('<section id="lens"'), false);
+  assert.ok(page.includes('<section id="attention"'));
+});
+
+cli('law: a report spells the tokens where the model has a tokenizer', async () => {
+  const html = join(folder, 'words.html');
+  const { code, stdout } = await runCommand(['trace', '-p', '夜雨寄北->', '--html', html]);
+  assert.is(code, 0);
+  // What `generate` says to this prompt, as the README shows.
+  assert.match(stdout, /\nlayer 2 .* 李商隐 \d/);
+  assert.ok(readFileSync(html, 'utf8').includes('<span class="token">夜</span>'));
+});
+
+cli('error: neither file nor report, an empty path, a folder that is not there', async () => {
+  for (const [args, code, message] of [
+    [[], 2, '--out: There is no file to write to.'],
+    [['--out', ''], 2, '--out: There is no file to write to.'],
+    [['--html', ''], 2, '--html: The path is empty.'],
+    [['--html', join(folder, 'none', 'page.html')], 7, 'io-not-found'],
+  ] as [string[], number, string][]) {
+    const result = await runCommand([...base, ...args]);
+    assert.equal([result.code, result.stdout], [code, '']);
+    assert.match(result.stderr, message);
+  }
+  const before = readdirSync(folder);
+  const html = join(folder, 'stopped.html');
+  const stopped = await runCommand([...base, '--html', html], { signal: AbortSignal.abort() });
+  assert.is(stopped.code, 130);
+  assert.equal(readdirSync(folder), before);
+});
+
 cli('error: a failed or interrupted trace leaves an existing file and no debris', async () => {
   const out = join(folder, 'kept.safetensors');
   writeFileSync(out, 'old');

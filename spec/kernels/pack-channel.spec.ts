@@ -4,6 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   packInt4Channel,
+  packInt4ChannelValues,
   packInt8Channel,
   packInt8ChannelValues,
 } from '../../src/kernels/reference/pack-channel.ts';
@@ -57,21 +58,30 @@ interface Quantized {
   readonly scales: Float32Array;
 }
 
-addPackLaws<Quantized>(spec, {
-  name: 'packInt8ChannelValues',
-  input: (rows, inFeatures) => ({
-    // Every value but those of the poison, −128 included.
-    values: Int8Array.from({ length: rows * inFeatures }, (_, i) => ((i * 37) % 255) - 128),
-    scales: random.signed(rows, 0.1),
-  }),
-  buffers: ({ values, scales }) => [scales, values],
-  packedBytes: (rows, inFeatures) =>
-    Math.ceil(rows / 8) * packedBlockBytes('int8-channel', inFeatures),
-  mirror: (w, { x: { values, scales }, rows, inFeatures, rowStart, rowEnd }) =>
-    packInt8ChannelValues(w, values, scales, rows, inFeatures, rowStart, rowEnd),
-  kernel: ({ kernels }, wPtr, [scalesPtr, valuesPtr], { rows, inFeatures, rowStart, rowEnd }) =>
-    kernels.packInt8ChannelValues(wPtr, valuesPtr, scalesPtr, rows, inFeatures, rowStart, rowEnd),
-});
+const VALUE_KERNELS = [
+  // Every value but those of the poison, −128 included.
+  { name: 'packInt8ChannelValues', type: 'int8-channel', mirror: packInt8ChannelValues, of: 255 },
+  { name: 'packInt4ChannelValues', type: 'int4-channel', mirror: packInt4ChannelValues, of: 16 },
+] as const;
+
+for (const { name, type, mirror, of } of VALUE_KERNELS) {
+  addPackLaws<Quantized>(spec, {
+    name,
+    input: (rows, inFeatures) => ({
+      values: Int8Array.from(
+        { length: rows * inFeatures },
+        (_, i) => ((i * 37) % of) - Math.ceil(of / 2),
+      ),
+      scales: random.signed(rows, 0.1),
+    }),
+    buffers: ({ values, scales }) => [scales, values],
+    packedBytes: (rows, inFeatures) => Math.ceil(rows / 8) * packedBlockBytes(type, inFeatures),
+    mirror: (w, { x: { values, scales }, rows, inFeatures, rowStart, rowEnd }) =>
+      mirror(w, values, scales, rows, inFeatures, rowStart, rowEnd),
+    kernel: ({ kernels }, wPtr, [scalesPtr, valuesPtr], { rows, inFeatures, rowStart, rowEnd }) =>
+      kernels[name](wPtr, valuesPtr, scalesPtr, rows, inFeatures, rowStart, rowEnd),
+  });
+}
 
 /** Rows, columns and groups a row of the laws of the layout. */
 const [ROWS, IN, GROUPS] = [11, 77, 3];

@@ -4,8 +4,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openHuggingFaceFolder } from '../../src/formats/hugging-face-folder.ts';
 import { locateModel, openFolder } from '../../src/platform/node-folder.ts';
-import { float32Entry, safetensorsFile, scratchPath } from '../support/model-files.ts';
+import { float32Entry, safetensorsFile } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
+import { scratchPath } from '../support/scratch-files.ts';
 
 const nodeFolder = suite('node-folder');
 

@@ -6,13 +6,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openSafetensors } from '../../src/formats/safetensors.ts';
 import { openFile, type ReadFileSystem } from '../../src/platform/node-read-file.ts';
-import {
-  countingBytes,
-  float32Entry,
-  safetensorsFile,
-  scratchPath,
-} from '../support/model-files.ts';
+import { countingBytes, float32Entry, safetensorsFile } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
+import { scratchPath } from '../support/scratch-files.ts';
 
 const readFile = suite('node-read-file');
 

@@ -4,8 +4,9 @@ import { basename, dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createFile, type WriteFileSystem } from '../../src/platform/node-write-file.ts';
-import { scratchPath, utf8 } from '../support/model-files.ts';
+import { utf8 } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
+import { scratchPath } from '../support/scratch-files.ts';
 
 const writeFile = suite('node-write-file');
 
@@ -66,6 +67,32 @@ writeFile('law: writes that are not awaited keep their order', async () => {
   await Promise.all(parts.map((part) => file.write(utf8(part))));
   await file.commit();
   assert.is(readFileSync(path, 'utf8'), parts.join(''));
+});
+
+writeFile('law: bytes go to places of their own in any order, the gaps being 0', async () => {
+  const path = target();
+  const file = await createFile(path);
+  await file.writeAt(6, utf8('six'));
+  await file.writeAt(0, utf8('one'));
+  await file.write(utf8('!'));
+  await file.writeAt(1, utf8('N'));
+  await file.commit();
+  assert.is(readFileSync(path, 'utf8'), 'oNe\0\0\0six!');
+  await expectRefusal(() => file.writeAt(0, utf8('late')), {
+    code: 'io-closed',
+    file: path,
+    message: 'already finished',
+  });
+});
+
+writeFile('error: a full disk leaves nothing of what was put into places', async () => {
+  const path = target();
+  const attempt = async () => {
+    const file = await createFile(path, shim(1).wrapped);
+    await file.writeAt(100, utf8('x'));
+  };
+  await expectRefusal(attempt, { code: 'io-no-space', file: path, message: 'ENOSPC' });
+  assert.equal(readdirSync(dirname(path)), []);
 });
 
 writeFile('law: what was there stays until commit, and after abort', async () => {

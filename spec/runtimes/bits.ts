@@ -1,8 +1,7 @@
 /** Prints hashes of everything that must have the same bits on every runtime: elementary functions,
  *  every activation of the golden models, sampled tokens. `npm run test:runtimes` runs this in each
- *  runtime and compares the lines. */
+ *  runtime, `npm run test:browser` in Chromium, and both compare the lines. */
 
-import { createHash } from 'node:crypto';
 import type { EngineOptions } from '../../src/engine/engine-options.ts';
 import { complete } from '../../src/engine/generate.ts';
 import type { LanguageModel } from '../../src/engine/language-model.ts';
@@ -12,10 +11,16 @@ import { syntheticFolder } from '../support/synthetic-model.ts';
 
 const GOLDENS = ['alibi-5heads', 'rope-4heads', 'alibi-40heads', 'rope-3heads-32layers'];
 
-function hash(parts: Iterable<Float32Array | Float64Array>): string {
-  const sum = createHash('sha256');
-  for (const part of parts) sum.update(part);
-  return sum.digest('hex').slice(0, 32);
+/** SHA-256 of numbers one after the other, its first half. */
+async function hash(parts: readonly (Float32Array | Float64Array)[]): Promise<string> {
+  const bytes = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const { buffer, byteOffset, byteLength } of parts) {
+    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), at);
+    at += byteLength;
+  }
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** Arguments over 40 binades of both signs, none of them round. */
@@ -25,11 +30,11 @@ const ARGUMENTS = Float64Array.from({ length: 100_000 }, (_, i) => {
 });
 
 for (const [name, f] of Object.entries({ exp, exp32, sin, cos })) {
-  console.log(`${name} ${hash([ARGUMENTS.map(f)])}`);
+  console.log(`${name} ${await hash([ARGUMENTS.map(f)])}`);
 }
 const positive = ARGUMENTS.map(Math.abs);
-console.log(`log ${hash([positive.map(log)])}`);
-console.log(`pow ${hash([positive.map((base, i) => pow(base, ARGUMENTS[i] / 1000))])}`);
+console.log(`log ${await hash([positive.map(log)])}`);
+console.log(`pow ${await hash([positive.map((base, i) => pow(base, ARGUMENTS[i] / 1000))])}`);
 
 const golden = (name: string) => new URL(`../../fixtures/goldens/${name}/`, import.meta.url);
 
@@ -50,7 +55,7 @@ for (const name of GOLDENS) {
     const ids = Array.from({ length: 37 }, (_, i) => (i * 31 + 7) % model.config.vocabSize);
     const { tensors } = await model.trace(ids);
     const title = `${name} ${JSON.stringify(way)}`;
-    console.log(`${title} trace ${hash([...tensors.values()].map(({ values }) => values))}`);
+    console.log(`${title} trace ${await hash([...tensors.values()].map(({ values }) => values))}`);
     const options = { temperature: 2, topP: 0.9, seed: 42, maxNewTokens: 40, eosTokenId: null };
     const { outputIds } = await complete(model, { ids }, options);
     console.log(`${title} sampled ${outputIds.join(',')}`);
@@ -83,8 +88,9 @@ for (const quantize of ['none', 'int8', 'int4'] as const) {
       await using model = await load(folder, { quantize, threads, simd });
       const { data } = await model.forward(ids);
       const last = await lastInChunks(model);
-      if (hash([last]) !== hash([data.subarray(-shape.vocabSize)])) console.log('chunks differ');
-      console.log(`${quantize}, ${threads} threads, ${simd} ${hash([data])}`);
+      const end = data.subarray(-shape.vocabSize);
+      if ((await hash([last])) !== (await hash([end]))) console.log('chunks differ');
+      console.log(`${quantize}, ${threads} threads, ${simd} ${await hash([data])}`);
     }
   }
 }
@@ -92,4 +98,4 @@ for (const quantize of ['none', 'int8', 'int4'] as const) {
 await using embedded = await load();
 const { text } = await complete(embedded, 'Hamlet->Shakespeare\n夜雨寄北->', { logprobs: 5 });
 const { data } = await embedded.forward([5, 700, 900, 1100]);
-console.log(`embedded ${text} ${hash([data])}`);
+console.log(`embedded ${text} ${await hash([data])}`);

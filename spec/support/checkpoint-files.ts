@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Golden } from './goldens.ts';
-import { type MemoryFolder, memoryFolder, safetensorsFile } from './model-files.ts';
+import { concatenated, type MemoryFolder, memoryFolder, safetensorsFile } from './model-files.ts';
 
 /** A tensor to be written, whatever it claims. */
 export interface RawTensor {
@@ -31,9 +31,9 @@ export function rawSafetensors(tensors: RawTensors): Uint8Array {
     header.push([name, { dtype, shape, data_offsets: [end, end + bytes.length] }]);
     end += bytes.length;
   }
-  const data = Buffer.concat([...tensors.values()].map(({ bytes }) => bytes));
+  const data = concatenated([...tensors.values()].map(({ bytes }) => bytes));
   // Object.fromEntries defines keys such as __proto__ as its own, as JSON writes them.
-  return safetensorsFile(Object.fromEntries(header), new Uint8Array(data));
+  return safetensorsFile(Object.fromEntries(header), data);
 }
 
 /** The config.json of a golden model, changed where `changes` says. */

@@ -1,6 +1,6 @@
 /** GGUF files laid out by hand for specs, apart from the writer under test: whole, or with any
  *  field damaged. */
-import { joinBytes, utf8 } from './model-files.ts';
+import { concatenated, joinBytes, utf8 } from './model-files.ts';
 
 /** Numbers of the value types. */
 export const VALUE = {
@@ -106,11 +106,6 @@ export function ggufFile(file: RawGguf): Uint8Array {
     ...infos,
   );
   return joinBytes(padded(header), ...data, file.trailing ?? u8());
-}
-
-/** As `joinBytes`, for more parts than a call may have arguments. */
-function concatenated(parts: Uint8Array[]): Uint8Array {
-  return new Uint8Array(Buffer.concat(parts));
 }
 
 /** Sizes of the small model: pairwise distinct, layers told apart by their bytes. */

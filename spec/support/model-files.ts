@@ -1,16 +1,13 @@
 /** Model files made in memory for specs, valid and bad, and the same bytes from every kind of
  *  source. The header is laid out here by hand, apart from the writer under test. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { BaichuanError } from '../../src/errors.ts';
 import { type ByteSource, blobSource, bufferSource } from '../../src/formats/byte-source.ts';
 import type { Checkpoint } from '../../src/formats/checkpoint.ts';
 import type { Folder } from '../../src/formats/hugging-face-folder.ts';
 import { openSafetensors, type SafetensorsOptions } from '../../src/formats/safetensors.ts';
-import { openFile } from '../../src/platform/node.ts';
 import { type ExpectedRefusal, expectRefusal } from './refusal.ts';
+import { fileSource } from './scratch-files.ts';
 
 const encoder = new TextEncoder();
 
@@ -21,7 +18,17 @@ export function utf8(text: string): Uint8Array {
 
 /** Bytes one after the other. */
 export function joinBytes(...parts: Uint8Array[]): Uint8Array {
-  return new Uint8Array(Buffer.concat(parts));
+  return concatenated(parts);
+}
+
+/** The same of more parts than a call may have arguments. */
+export function concatenated(parts: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  parts.reduce((at, part) => {
+    joined.set(part, at);
+    return at + part.length;
+  }, 0);
+  return joined;
 }
 
 /** The 8 bytes of a header length. */
@@ -55,16 +62,6 @@ export function float32Entry(shape: number[], begin: number) {
   return { dtype: 'F32', shape, data_offsets: [begin, begin + byteLength] };
 }
 
-const scratch = mkdtempSync(join(tmpdir(), 'baichuan-spec-'));
-process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
-let files = 0;
-
-/** A fresh path in a folder that is removed when the process ends. */
-export function scratchPath(name = 'file'): string {
-  files += 1;
-  return join(scratch, `${files}-${name}`);
-}
-
 /** The same bytes as every kind of source, under one name. */
 export const SOURCE_KINDS: Record<
   string,
@@ -72,11 +69,7 @@ export const SOURCE_KINDS: Record<
 > = {
   buffer: async (name, bytes) => bufferSource(name, bytes),
   blob: async (name, bytes) => blobSource(name, new Blob([Uint8Array.from(bytes)])),
-  file: async (name, bytes) => {
-    const path = scratchPath();
-    writeFileSync(path, bytes);
-    return openFile(path, { name });
-  },
+  file: fileSource,
 };
 
 /** Opens bytes that must be refused, from each kind of source: the same error each time (I6).

@@ -18,7 +18,7 @@ export interface SyntheticShape {
 /** A folder of bfloat16 weights: norms about 1, the others of a spread that keeps activations and
  *  logits of the order of 1. */
 export function syntheticFolder(shape: SyntheticShape): MemoryFolder {
-  const text = configText(shape);
+  const text = configOf(shape);
   const config = parseConfig(utf8(text), { file: 'config.json' });
   let seed = 1;
   const tensors = new Map(
@@ -35,7 +35,8 @@ export function syntheticFolder(shape: SyntheticShape): MemoryFolder {
   return memoryFolder({ 'config.json': text, 'model.safetensors': rawSafetensors(tensors) });
 }
 
-function configText({ position, ...sizes }: SyntheticShape): string {
+/** A config.json of these sizes. */
+export function configOf({ position, ...sizes }: SyntheticShape): string {
   const length = position === 'alibi' ? 'model_max_length' : 'max_position_embeddings';
   return JSON.stringify({
     architectures: [position === 'alibi' ? 'BaichuanForCausalLM' : 'BaiChuanForCausalLM'],

@@ -40,6 +40,11 @@ declare const process: { stdout: { write(text: string): void } };
 
 process.stdout.write(greet());
 `;
+const REPORT = `/** Greets a reader. */
+import { greet } from '../../../greet.ts';
+
+export const title = \`</script>\${greet()}\`;
+`;
 const greeting = (text: string) => `export const greet = (): string => '${text}';\n`;
 
 const tsconfig = JSON.parse(readFileSync(new URL('../../tsconfig.json', import.meta.url), 'utf8'));
@@ -49,6 +54,7 @@ const project = createProject({
   'src/cli/main.ts': MAIN,
   'src/greet.ts': greeting('first'),
   'src/engine/engine-worker.ts': WORKER,
+  'src/conform/report/client/main.ts': REPORT,
   // Fewer declarations to read: a third of the time.
   'tsconfig.json': JSON.stringify({ ...tsconfig, compilerOptions: lean }),
   'src/bytes.ts': `export * from './kernels/wasm/binary.generated.ts';\n`,
@@ -108,6 +114,16 @@ spec('law: the script of the workers stands alone, as a file and as a text', () 
     read('src/engine/worker.generated.ts'),
   ) ?? ['', '""'];
   assert.is(JSON.parse(text), script);
+});
+
+spec('law: the script of reports stands alone as a text', () => {
+  const [, text = ''] = /^export const REPORT_SCRIPT: string =\n {2}(".*");$/m.exec(
+    read('src/conform/report/script.generated.ts'),
+  ) ?? ['', '""'];
+  assert.is(/\b(import|export|require)\b/.test(JSON.parse(text)), false);
+  assert.match(JSON.parse(text), 'first');
+  // It stands in a page: nothing in it may end its element.
+  assert.is(/<\/script/i.test(JSON.parse(text)), false);
 });
 
 spec('law: a second build does nothing, within a second', () => {

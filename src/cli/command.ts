@@ -32,11 +32,17 @@ export const JSON_OPTION: OptionSpec = {
   help: 'print one JSON value on stdout; errors become JSON on stderr',
 };
 
+export const HTML_OPTION: OptionSpec = {
+  name: 'html',
+  value: 'FILE',
+  help: 'write a report to look at: one HTML file that needs no network',
+};
+
 export const MODEL_OPTION: OptionSpec = {
   name: 'model',
   short: 'm',
   value: 'PATH',
-  help: 'folder, or .safetensors file beside its config.json; default: the embedded model',
+  help: 'folder, .gguf, or weights file beside its config.json; default: the embedded model',
 };
 
 export const PROMPT_OPTIONS: readonly OptionSpec[] = [
@@ -74,6 +80,17 @@ export function modelSource(args: Arguments): ModelSource | undefined {
     where: '--model',
     what: 'The path is empty.',
     fix: 'Give the path of a model folder, or leave the option out for the embedded model.',
+  });
+}
+
+/** The file of `--html`. @throws option-value */
+export function reportPath(args: Arguments): string {
+  const path = args.text('html') ?? '';
+  if (path !== '') return path;
+  throw new BaichuanError('option-value', {
+    where: '--html',
+    what: 'The path is empty.',
+    fix: 'Give --html FILE.html.',
   });
 }
 
@@ -130,7 +147,7 @@ export function parseIds(text: string, where: string): number[] {
 }
 
 /** The text of a file, a pipe or, for `-`, standard input. @throws io-…, text-encoding, aborted */
-async function readText(path: string, self: CommandProcess): Promise<string> {
+export async function readText(path: string, self: CommandProcess): Promise<string> {
   const [file, input] =
     path === '-' ? ['stdin', self.input()] : [path, readPath(path, self.signal)];
   const chunks: Uint8Array[] = [];

@@ -1,11 +1,15 @@
 /** `baichuan compare`: another backend's trace against an expected one, or against a model. */
 
 import {
+  type BackendComparison,
   BaichuanError,
   compareBackends,
+  compareReport,
   compareWithModel,
   comparisonToJson,
+  comparisonToSummary,
   comparisonToText,
+  computedTrace,
   EXIT_CODES,
   expectMatches,
   type OpenedModel,
@@ -15,8 +19,16 @@ import {
   tapFilter,
 } from '../index.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
-import { openFile } from '../platform/node.ts';
-import { type Command, JSON_OPTION, modelSource, noticePrinter } from './command.ts';
+import { createFile, openFile } from '../platform/node.ts';
+import {
+  type Command,
+  expectNotInterrupted,
+  HTML_OPTION,
+  JSON_OPTION,
+  modelSource,
+  noticePrinter,
+  reportPath,
+} from './command.ts';
 import type { Arguments } from './options.ts';
 
 export const compareCommand: Command = {
@@ -26,7 +38,7 @@ export const compareCommand: Command = {
   examples: [
     'baichuan compare expected.safetensors found.safetensors',
     'baichuan compare expected.safetensors found.safetensors --class bf16 --json',
-    'baichuan compare --model path/to/folder found.safetensors',
+    'baichuan compare --model path/to/folder found.safetensors --html report.html',
   ],
   options: [
     {
@@ -46,6 +58,8 @@ export const compareCommand: Command = {
       repeated: true,
       help: 'only tensors of these names, * for any characters; may be given several times',
     },
+    { name: 'short', help: 'print one line per layer, for its worst tensor, instead of all' },
+    HTML_OPTION,
     JSON_OPTION,
   ],
   run: runCompare,
@@ -57,19 +71,31 @@ async function runCompare(args: Arguments, self: CommandProcess): Promise<number
   const model = args.has('model')
     ? await openModel(modelSource(args), noticePrinter(self))
     : undefined;
+  // The file is created before the work, so that a path that cannot be written costs nothing.
+  const report = args.has('html') ? await createFile(reportPath(args)) : undefined;
   try {
     for (const path of paths) traces.push(await openTrace(await openFile(path)));
-    const comparison = await compareTraceFiles(traces, model, args, self);
-    const text = args.has('json')
-      ? `${comparisonToJson(comparison)}\n`
-      : comparisonToText(comparison);
-    await self.print(text);
+    const { comparison, html } = await compareTraceFiles(traces, model, args, self);
+    if (report !== undefined) {
+      const bytes = new TextEncoder().encode(await html());
+      expectNotInterrupted(self);
+      await report.write(bytes);
+      await report.commit();
+    }
+    await self.print(textOf(comparison, args));
     return comparison.pass ? 0 : EXIT_CODES.check;
   } finally {
+    await report?.abort();
     await Promise.all([...traces, ...(model === undefined ? [] : [model])].map((x) => x.close()));
   }
 }
 
+function textOf(comparison: BackendComparison, args: Arguments): string {
+  if (args.has('json')) return `${comparisonToJson(comparison)}\n`;
+  return args.has('short') ? comparisonToSummary(comparison) : comparisonToText(comparison);
+}
+
+/** The comparison, and its report, which is made only when it is wanted. */
 async function compareTraceFiles(
   traces: readonly TraceSource[],
   model: OpenedModel | undefined,
@@ -80,9 +106,20 @@ async function compareTraceFiles(
   expectMatches(taps, [...traces[0].entries.keys()]);
   const options = { class: args.text('class'), filter: tapFilter(taps), signal };
   const [first, second] = traces;
-  if (second !== undefined) return compareBackends(first, second, { ...options, model });
+  const spells = args.has('html') && model?.hasTokenizer === true;
+  const spelling = spells ? await model.loadTokenizer() : undefined;
+  const idToPiece = spelling?.idToPiece;
+  if (second !== undefined) {
+    const comparison = await compareBackends(first, second, { ...options, model });
+    const sides = { expected: first, found: second, isLocal: false };
+    return { comparison, html: () => compareReport({ comparison, ...sides, idToPiece, signal }) };
+  }
   if (model === undefined) throw wrongPaths(1);
-  return compareWithModel(model, first, options);
+  const computed = args.has('html') ? computedTrace(model.name) : undefined;
+  const watch = computed?.watch;
+  const comparison = await compareWithModel(model, first, { ...options, watch });
+  const sides = { expected: computed?.trace ?? first, found: first, isLocal: true };
+  return { comparison, html: () => compareReport({ comparison, ...sides, idToPiece, signal }) };
 }
 
 /** One path with a model, else two. */

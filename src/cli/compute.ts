@@ -9,7 +9,7 @@ export const QUANTIZE_OPTION: OptionSpec = {
   name: 'quantize',
   short: 'q',
   value: 'TYPE',
-  help: 'none (default, as in the file), int8, int4, int8-channel or int4-channel',
+  help: 'int8, int4, int8-channel, int4-channel or none; default: as in the files',
 };
 
 export const CONTEXT_OPTION: OptionSpec = {
@@ -70,7 +70,8 @@ const QUIET_MS = 500;
 
 const BAR_WIDTH = 24;
 
-/** Shows how far loading is: a bar on a terminal, lines elsewhere, JSON lines with `--json`. */
+/** Shows how far a pass over files is: a bar on a terminal, lines elsewhere, JSON lines with
+ *  `--json`. */
 export function progressPrinter(
   args: Arguments,
   self: CommandProcess,
@@ -98,11 +99,19 @@ function barOf(progress: LoadProgress): string {
   return `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${lineOf(progress)}`;
 }
 
-function lineOf({ bytes, totalBytes, bytesPerSecond, secondsLeft, tensor }: LoadProgress): string {
+const DOING: Readonly<Record<LoadProgress['phase'], string>> = {
+  weights: 'loading',
+  convert: 'converting',
+  verify: 'verifying',
+};
+
+function lineOf(progress: LoadProgress): string {
+  const { phase, bytes, totalBytes, bytesPerSecond, secondsLeft, tensor } = progress;
   const share = `${Math.floor((100 * bytes) / totalBytes)} %`;
   const rate = `${(bytesPerSecond / 1e6).toFixed(0)} MB/s`;
   const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft)} s left`;
-  return `loading ${share} of ${(totalBytes / 1e9).toFixed(2)} GB, ${rate}${left}  ${tensor}`;
+  const size = `${(totalBytes / 1e9).toFixed(2)} GB`;
+  return `${DOING[phase]} ${share} of ${size}, ${rate}${left}  ${tensor}`;
 }
 
 /** Checks a number of positions. @throws option-value */

@@ -67,7 +67,9 @@ async function runInspect(args: Arguments, self: CommandProcess): Promise<number
   const parameters = countParameters(config);
   const types = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const storedAs = (tensor: string) => types.get(tensor) ?? { dtype: 'F32' };
-  const options = { ...computeOptions(args), contextLength: positions, storedAs };
+  const computed = computeOptions(args);
+  const quantize = computed.quantize ?? config.quantization;
+  const options = { ...computed, quantize, contextLength: positions, storedAs };
   checkEngineOptions(options);
   const memory = planMemory(config, options);
   if (args.has('json')) {

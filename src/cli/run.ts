@@ -5,6 +5,7 @@ import { type CommandProcess, packageVersion } from '../platform/command-line.ts
 import type { Command } from './command.ts';
 import { compareCommand } from './compare.ts';
 import { conformCommand } from './conform.ts';
+import { convertCommand } from './convert.ts';
 import { demoCommand } from './demo.ts';
 import { detokenizeCommand } from './detokenize.ts';
 import { generateCommand } from './generate.ts';
@@ -13,6 +14,7 @@ import { inspectCommand } from './inspect.ts';
 import { parseArguments } from './options.ts';
 import { tokenizeCommand } from './tokenize.ts';
 import { traceCommand } from './trace.ts';
+import { verifyCommand } from './verify.ts';
 
 export const COMMANDS: readonly Command[] = [
   demoCommand,
@@ -22,6 +24,8 @@ export const COMMANDS: readonly Command[] = [
   inspectCommand,
   traceCommand,
   compareCommand,
+  convertCommand,
+  verifyCommand,
   conformCommand,
 ];
 
@@ -92,6 +96,7 @@ const OPTION_NAMES = new Map([
     dashed,
   ),
   ...['logprobs', 'contextLength', 'greedy'].map(dashed),
+  ['maxShardBytes', '--max-shard-size'],
 ]);
 
 function dashed(name: string): [string, string] {

@@ -16,6 +16,7 @@ import {
   type TraceComparison,
 } from './compare-traces.ts';
 import { type Diagnosis, judgeLocally } from './diagnose.ts';
+import type { Observer } from './judge-locally.ts';
 import { checkpointModel } from './reference-model.ts';
 import { replayModel } from './replay-model.ts';
 import { findTraceFaults, rowOf } from './trace-faults.ts';
@@ -67,11 +68,12 @@ function merged(faults: readonly Diagnosis[], bugs: readonly Diagnosis[]): Diagn
 }
 
 /** Judges every operation of a trace alone, from the backend's own recorded inputs.
+ *  @param options.watch sees what the model computes of the first row
  *  @throws trace-…, model-…, io-…, aborted */
 export async function compareWithModel(
   given: ModelToCompare,
   found: TraceSource,
-  options: CompareOptions = {},
+  options: CompareOptions & { readonly watch?: Observer | undefined } = {},
 ): Promise<BackendComparison> {
   const arithmetic = classOf(found, options.class);
   expectFits(found, given.config);
@@ -84,7 +86,8 @@ export async function compareWithModel(
   const rows: LocalRow[] = [];
   for (const [row, prompt] of prompts.entries()) {
     const { signal } = options;
-    rows.push(await judgeLocally(model, found, prompt, { arithmetic, row, signal }));
+    const watch = row === 0 ? options.watch : undefined;
+    rows.push(await judgeLocally(model, found, prompt, { arithmetic, row, signal, watch }));
   }
   return summarize(rows, arithmetic, { found, filter: options.filter });
 }

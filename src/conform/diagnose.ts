@@ -12,13 +12,14 @@ import { KNOWN_BUGS } from './gallery/index.ts';
 import {
   judgeStage,
   type LocalVerdict,
+  type Observer,
   readEvidence,
   type StageEvidence,
   stagesOf,
 } from './judge-locally.ts';
 import { expectGoingOn } from './pieces.ts';
 import type { ReferenceModel } from './reference-model.ts';
-import type { ReferenceSetup } from './stage.ts';
+import type { ReferenceSetup, Stage } from './stage.ts';
 import type { TraceSource } from './trace-source.ts';
 
 /** A bug that what was found looks like. */
@@ -41,40 +42,60 @@ export interface LocalJudgement {
   readonly diagnosis: readonly Diagnosis[];
 }
 
+export interface LocalOptions {
+  readonly arithmetic: ArithmeticClass;
+  /** Of a batch. */
+  readonly row?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Sees what the model computes of every operation. */
+  readonly watch?: Observer | undefined;
+}
+
 /** Judges every operation of a trace from its own inputs, and names what the first fault is like.
- *  @param prompt ids of the row @param options.row of a batch */
+ *  @param prompt ids of the row */
 export async function judgeLocally(
   model: ReferenceModel,
   found: TraceSource,
   prompt: readonly number[],
-  options: {
-    readonly arithmetic: ArithmeticClass;
-    readonly row?: number;
-    readonly signal?: AbortSignal | undefined;
-  },
+  options: LocalOptions,
 ): Promise<LocalJudgement> {
-  const { arithmetic, row = 0, signal } = options;
-  const { numHiddenLayers: layers } = model.config;
   const verdicts: LocalVerdict[] = [];
   let diagnosis: readonly Diagnosis[] = [];
   let carried: Float32Array | undefined;
-  for (const stage of stagesOf(layers)) {
-    expectGoingOn(signal);
-    const read = await readEvidence(found, stage, layers, row);
-    const evidence = { ...read, input: read.input ?? carried };
-    const setup = await model.setup(stage, prompt);
-    const { verdicts: here, output } = judgeStage(model, setup, evidence, {
-      arithmetic,
-      locates: true,
-    });
-    carried = output;
-    const isFault = here.some(({ status }) => status === 'beyond');
-    if (isFault && diagnosis.length === 0) {
-      diagnosis = matchGallery(model, { setup, evidence, here, arithmetic });
-    }
-    verdicts.push(...here);
+  for (const stage of stagesOf(model.config.numHiddenLayers)) {
+    expectGoingOn(options.signal);
+    const isFirst = diagnosis.length === 0;
+    const step = { ...options, stage, prompt, carried, isFirst };
+    const judged = await judgeStep(model, found, step);
+    carried = judged.output;
+    diagnosis = [...diagnosis, ...judged.diagnosis];
+    verdicts.push(...judged.verdicts);
   }
   return { verdicts, diagnosis };
+}
+
+interface LocalStep extends LocalOptions {
+  readonly stage: Stage;
+  readonly prompt: readonly number[];
+  /** What left the stage before. */
+  readonly carried: Float32Array | undefined;
+  /** Whether no fault was named yet. */
+  readonly isFirst: boolean;
+}
+
+/** One stage, in a function of its own: a loop would hold its weights until it has read the next
+ *  ones. */
+async function judgeStep(model: ReferenceModel, found: TraceSource, step: LocalStep) {
+  const { stage, prompt, carried, arithmetic, row = 0, watch } = step;
+  const read = await readEvidence(found, stage, model.config.numHiddenLayers, row);
+  const evidence = { ...read, input: read.input ?? carried };
+  const setup = await model.setup(stage, prompt);
+  const options = { arithmetic, locates: true, watch };
+  const { verdicts, output } = judgeStage(model, setup, evidence, options);
+  const isFault = step.isFirst && verdicts.some(({ status }) => status === 'beyond');
+  const fault = { setup, evidence, here: verdicts, arithmetic };
+  const diagnosis = isFault ? matchGallery(model, fault) : [];
+  return { verdicts, output, diagnosis };
 }
 
 interface Fault {

@@ -76,14 +76,24 @@ function inputName(stage: Stage, layers: number): string | undefined {
   return layer === 0 ? traceName('embedding') : traceName('layer', layer - 1);
 }
 
+/** Sees what was computed; the values are valid during the call. */
+export type Observer = (name: string, shape: readonly number[], computed: Float32Array) => void;
+
+export interface JudgeOptions {
+  readonly arithmetic: ArithmeticClass;
+  /** Whether to look for the first element beyond. */
+  readonly locates?: boolean;
+  /** Sees everything that is computed, recorded or not. */
+  readonly watch?: Observer | undefined;
+}
+
 /** Compares what a stage computes with what was recorded of it.
- *  @param options.locates whether to look for the first element beyond
  *  @returns verdicts, and what leaves the stage */
 export function judgeStage(
   model: ReferenceModel,
   setup: ReferenceSetup,
   evidence: StageEvidence,
-  { arithmetic, locates = false }: { arithmetic: ArithmeticClass; locates?: boolean },
+  { arithmetic, locates = false, watch }: JudgeOptions,
 ): { verdicts: LocalVerdict[]; output: Float32Array } {
   const { stage, input, recorded, scoreScale } = evidence;
   const { config, ids } = setup;
@@ -99,7 +109,8 @@ export function judgeStage(
     const name = traceName(kind, layer);
     return recorded.has(name) || (name === before && input !== undefined);
   };
-  const observe = (name: string, shape: readonly number[], computed: Float32Array) => {
+  const observe: Observer = (name, shape, computed) => {
+    watch?.(name, shape, computed);
     const place = tracePlace(name);
     const values = recorded.get(name);
     if (place === undefined || values === undefined || !model.judges(place)) return;

@@ -26,7 +26,7 @@ export interface Piece {
 }
 
 /** Pieces of whole rows of the last axis, or of one row where it is longer. */
-async function* piecesOf(
+export async function* piecesOf(
   expected: TraceEntry,
   found: TraceEntry,
   signal?: AbortSignal,
@@ -50,12 +50,15 @@ async function* piecesOf(
   }
 }
 
-/** Goes on unless the caller stopped the comparison. @throws aborted */
-export function expectGoingOn(signal: AbortSignal | undefined): void {
+/** Goes on unless the caller stopped the work. @throws aborted */
+export function expectGoingOn(
+  signal: AbortSignal | undefined,
+  where: 'compare' | 'report' = 'compare',
+): void {
   if (signal?.aborted !== true) return;
   throw new BaichuanError('aborted', {
-    where: 'compare',
-    what: 'The comparison was interrupted.',
+    where,
+    what: 'The caller interrupted the work.',
     fix: 'Run it again to finish.',
   });
 }

@@ -83,9 +83,21 @@ function nameInStage(name: string, stage: Stage): string {
   return typeof stage === 'number' ? name.replace(FIRST_LAYER, `$1${stage}.`) : name;
 }
 
+/** Elements that are widened at once. */
+const BLOCK = 2 ** 21;
+
+/** All numbers of a parameter. It comes in blocks, as its bytes beside its float32 would take half
+ *  as much memory again. */
 async function readWhole(checkpoint: Checkpoint, name: string): Promise<Float32Array> {
   const stored = storedOf(checkpoint, name);
-  return readFloats(stored, stored.shape[0]);
+  const [rows, columns = 1] = stored.shape;
+  const whole = new Float32Array(rows * columns);
+  const step = Math.max(1, Math.floor(BLOCK / Math.max(1, columns)));
+  for (let row = 0; row < rows; row += step) {
+    const count = Math.min(step, rows - row);
+    whole.set(await readFloats(stored, count, row), row * columns);
+  }
+  return whole;
 }
 
 /** Rows of the embedding table: those of the prompt and their neighbours. */
@@ -104,7 +116,8 @@ async function readRows(
   return rows;
 }
 
-function storedOf(checkpoint: Checkpoint, name: string): StoredTensor {
+/** A parameter of a checkpoint. @throws model-missing */
+export function storedOf(checkpoint: Checkpoint, name: string): StoredTensor {
   const stored = checkpoint.tensors.get(name);
   if (stored !== undefined) return stored;
   throw new BaichuanError('model-missing', {
@@ -130,10 +143,15 @@ export async function readFloats(
     const type = dtype === 'Q8_0' ? 'int8' : 'int4';
     return dequantize({ type, shape: size, ...readFileBlocks(dtype, bytes, columns) });
   }
-  if (dtype === 'I8' && channelScales !== undefined) {
+  if ((dtype === 'I8' || dtype === 'I4') && channelScales !== undefined) {
     const values = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     const scales = await readFloats(channelScales, count, row);
-    return dequantize({ type: 'int8-channel', shape: size, values, scales });
+    return dequantize({
+      type: `int${dtype === 'I8' ? 8 : 4}-channel`,
+      shape: size,
+      values,
+      scales,
+    });
   }
   const numbers = numbersOf(dtype, bytes, count * columns);
   return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);

@@ -45,9 +45,19 @@ function logitsToJson(logits: LogitsStatistics) {
 
 /** The comparison as lines for a terminal: a line per tensor, then the verdict. */
 export function comparisonToText(comparison: BackendComparison): string {
-  const { pass, class: arithmetic, first, tensors, diagnosis } = comparison;
+  const { tensors } = comparison;
   const width = Math.max(6, ...tensors.map(({ name }) => name.length));
   const head = ['tensor'.padEnd(width), 'max abs', 'relative', 'bar', 'NMSE', 'cosine'];
+  return [
+    head.map((cell, i) => (i === 0 ? cell : cell.padStart(9))).join('  '),
+    ...tensors.map((tensor) => tensorLine(tensor, width)),
+    ...verdictLines(comparison),
+  ].join('\n');
+}
+
+/** What stands under the table: logits, verdict, first difference, diagnosis. */
+export function verdictLines(comparison: BackendComparison): string[] {
+  const { pass, class: arithmetic, first, tensors, diagnosis } = comparison;
   const logits = tensors.find((tensor) => tensor.logits !== undefined)?.logits;
   const beyond = tensors.filter(({ status }) => status === 'beyond' || status === 'axes').length;
   const missing = tensors.filter(({ status }) => status === 'missing').length;
@@ -59,8 +69,6 @@ export function comparisonToText(comparison: BackendComparison): string {
     ...(unseen > 0 ? [`${unseen} that hooks cannot see not recorded`] : []),
   ];
   return [
-    head.map((cell, i) => (i === 0 ? cell : cell.padStart(9))).join('  '),
-    ...tensors.map((tensor) => tensorLine(tensor, width)),
     ...(logits === undefined ? [] : logitsLines(logits)),
     '',
     `${pass ? 'PASS' : 'FAIL'} in class ${arithmetic}: ${counts.join(', ')}`,
@@ -70,7 +78,7 @@ export function comparisonToText(comparison: BackendComparison): string {
         `looks like ${name} (${(100 * likeness).toFixed(1)} %): ${summary}`,
     ),
     '',
-  ].join('\n');
+  ];
 }
 
 function tensorLine({ name, status, statistics, bar, shapes }: TensorVerdict, width: number) {
@@ -78,7 +86,7 @@ function tensorLine({ name, status, statistics, bar, shapes }: TensorVerdict, wi
     statistics === undefined
       ? []
       : [
-          ...[statistics.maxAbs, statistics.relative, bar ?? 0, statistics.nmse].map(scientific),
+          ...[statistics.maxAbs, statistics.relative, bar ?? 0, statistics.nmse].map(exponential),
           statistics.cosine.toFixed(6),
         ];
   const padded = [name.padEnd(width), ...cells.map((cell) => cell.padStart(9))];
@@ -87,13 +95,14 @@ function tensorLine({ name, status, statistics, bar, shapes }: TensorVerdict, wi
   return [...padded, mark].join('  ').trimEnd();
 }
 
-function scientific(x: number): string {
+/** A number in three digits, as terminals show it. */
+export function exponential(x: number): string {
   return x === 0 ? '0' : Number.isFinite(x) ? x.toExponential(2) : String(x);
 }
 
 function logitsLines(logits: LogitsStatistics): string[] {
   const { klMean, klMax, klP999, top1Agreement, ties, perplexityExpected } = logits;
-  const kl = [klMean, klMax, klP999].map(scientific);
+  const kl = [klMean, klMax, klP999].map(exponential);
   const agreement = `top-1 ${(100 * top1Agreement).toFixed(2)} %, ${ties} ties`;
   const labelled =
     perplexityExpected === undefined

@@ -3,12 +3,13 @@
  *  another order, numbers that are rounded to half precision. */
 
 import { traceName } from '../model/trace-points.ts';
-import { collectStatistics, type Numbers } from '../verify/statistics.ts';
-import type { TensorVerdict } from './compare-traces.ts';
+import { collectStatistics } from '../verify/statistics.ts';
+import { entryCount, type TensorVerdict } from './compare-traces.ts';
 import type { Diagnosis } from './diagnose.ts';
 import { roundBf16, roundF16 } from './gallery/rounding.ts';
+import { piecesOf } from './pieces.ts';
 import { layersOf } from './trace-model.ts';
-import { findEntry, readRow, type TraceSource } from './trace-source.ts';
+import { findEntry, type TraceEntry, type TraceSource } from './trace-source.ts';
 
 /** Looks at the first tensor that is beyond its bar. */
 export async function findTraceFaults(
@@ -28,13 +29,11 @@ export async function findTraceFaults(
   }
   const beyond = tensors.find(({ status }) => status === 'beyond');
   if (beyond === undefined) return faults;
-  const row = rowOf(beyond, expected);
   const other = findEntry(found, beyond.name);
   if (other === undefined) return faults;
-  const values = await readRow(other, row);
-  const layer = await otherLayer(beyond, expected, values, row);
+  const layer = await otherLayer(beyond, expected, other);
   if (layer !== undefined) faults.push(layerFault(beyond, layer, found));
-  return [...faults, ...roundedFaults(beyond, values)];
+  return [...faults, ...(await roundedFaults(other))];
 }
 
 /** The row of a batch that is worst. */
@@ -47,22 +46,29 @@ export function rowOf({ name, statistics }: TensorVerdict, trace: TraceSource): 
 
 /** The layer whose expected tensor is what was found under the name of another. */
 async function otherLayer(
-  { kind, layer, statistics: own }: TensorVerdict,
+  { kind, layer, statistics }: TensorVerdict,
   expected: TraceSource,
-  values: Numbers,
-  row: number,
+  found: TraceEntry,
 ): Promise<number | undefined> {
+  // Rounding on the way there is some orders smaller than the difference of two layers.
+  const allowed = Math.min(1, statistics?.relative ?? 0) / 100;
   for (let candidate = 0; candidate < layersOf(expected); candidate++) {
     const entry = findEntry(expected, traceName(kind, candidate));
     if (candidate === layer || entry === undefined) continue;
-    const other = await readRow(entry, row);
-    if (other.length !== values.length) continue;
-    const statistics = collectStatistics();
-    statistics.add(other, values);
-    // Rounding on the way there is some orders smaller than the difference of two layers.
-    if (100 * statistics.result().relative <= Math.min(1, own?.relative ?? 0)) return candidate;
+    if (entryCount(entry) !== entryCount(found)) continue;
+    if (await isWithin(entry, found, allowed)) return candidate;
   }
   return undefined;
+}
+
+/** Whether two tensors agree, read piece by piece until they do not. */
+async function isWithin(entry: TraceEntry, found: TraceEntry, allowed: number): Promise<boolean> {
+  const statistics = collectStatistics();
+  for await (const piece of piecesOf(entry, found)) {
+    statistics.add(piece.expected, piece.found);
+    if (statistics.result().relative > allowed) return false;
+  }
+  return true;
 }
 
 function layerFault({ kind, name }: TensorVerdict, layer: number, found: TraceSource): Diagnosis {
@@ -83,20 +89,25 @@ function layerFault({ kind, name }: TensorVerdict, layer: number, found: TraceSo
   };
 }
 
-function roundedFaults({ name }: TensorVerdict, values: Numbers): Diagnosis[] {
-  const isRounded = (round: (x: number) => number) => {
-    for (let i = 0; i < values.length; i++) {
-      if (Number.isFinite(values[i]) && round(values[i]) !== values[i]) return false;
-    }
-    return values.length > 0;
-  };
+async function roundedFaults(entry: TraceEntry): Promise<Diagnosis[]> {
+  const { name } = entry;
   for (const [type, round] of [
     ['bf16', roundBf16],
     ['f16', roundF16],
   ] as const) {
-    if (!isRounded(round)) continue;
+    if (!(await isRounded(entry, round))) continue;
     const summary = `Every number of ${name} is one of ${type}: compare with --class ${type}.`;
     return [{ name: `values-${type}`, likeness: 0.5, summary }];
   }
   return [];
+}
+
+/** Whether rounding leaves every number as it is, read piece by piece until it does not. */
+async function isRounded(entry: TraceEntry, round: (x: number) => number): Promise<boolean> {
+  for await (const { found } of piecesOf(entry, entry)) {
+    for (let i = 0; i < found.length; i++) {
+      if (Number.isFinite(found[i]) && round(found[i]) !== found[i]) return false;
+    }
+  }
+  return entryCount(entry) > 0;
 }

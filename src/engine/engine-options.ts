@@ -13,7 +13,8 @@ import { expectQuantization, type Quantization } from './weight-formats.ts';
 export type KernelsModule = BufferSource | WebAssembly.Module;
 
 export interface EngineOptions {
-  /** What weights become; `none` keeps the types of the files. */
+  /** What weights become; `none` keeps the types of the files. By default what the files hold:
+   *  `none`, or the type that `convert` quantized them to. */
   readonly quantize?: Quantization | undefined;
   /** `reference` is the accuracy reference in plain TypeScript; `wasm` by default. */
   readonly kernels?: 'wasm' | 'reference' | undefined;

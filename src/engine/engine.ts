@@ -1,6 +1,7 @@
 /** What computes: weights, cache and kernels behind a few messages. It may live in the caller's
  *  thread or in a worker of its own; callers cannot tell. */
 
+import type { BaichuanConfig } from '../config.ts';
 import type { ParameterRows } from '../kernels/kernels.ts';
 import type { Segment } from '../layers/context.ts';
 
@@ -32,8 +33,6 @@ export interface PassResult {
   readonly logits: Float32Array;
   /** In the order of execution. */
   readonly activations: readonly Activation[];
-  /** Every name that could have been recorded. */
-  readonly names: readonly string[];
 }
 
 /** The sequences of an engine's cache, by number. */
@@ -60,4 +59,12 @@ export interface Engine extends Sequences {
   run(parts: readonly PassPart[], options: RunOptions): Promise<PassResult>;
   /** Gives all memory back. */
   dispose(): Promise<void>;
+}
+
+/** An engine with the model that it computes. */
+export interface EngineState {
+  readonly config: BaichuanConfig;
+  readonly engine: Engine;
+  /** Positions a sequence may hold. */
+  readonly contextLength: number;
 }

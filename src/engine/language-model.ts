@@ -8,12 +8,13 @@ import type { ModelSequence } from '../generate/sequence.ts';
 import type { CacheFormat } from '../kernels/wasm/layout.ts';
 import type { Simd } from '../kernels/wasm/simd.ts';
 import type { Tokenizer } from '../tokenizer/index.ts';
-import { expectMatches, type Trace } from '../verify/trace.ts';
-import type { Engine } from './engine.ts';
+import type { Trace } from '../verify/trace.ts';
+import type { Engine, EngineState } from './engine.ts';
 import type { EngineChoice } from './engine-options.ts';
-import { checkTokenIds, expectTaps, stripPadding } from './inputs.ts';
+import { checkTokenIds, stripPadding } from './inputs.ts';
 import type { MemoryPlan } from './plan.ts';
-import { createRecorder } from './recorder.ts';
+import { recordTrace } from './record-trace.ts';
+import { createRecorder, type TraceSink } from './recorder.ts';
 import type { Quantization } from './weight-formats.ts';
 
 /** Scores of every token of the vocabulary as the next one, one row per input token. */
@@ -74,6 +75,9 @@ export interface LanguageModel {
   forwardBatch(rows: readonly (readonly number[])[], options?: BatchOptions): Promise<Logits[]>;
   /** Every activation of one prefill. @throws option-value, token-id, prompt-empty, aborted */
   trace(ids: readonly number[], options?: TraceOptions): Promise<Trace>;
+  /** The same, handed on as it is recorded, so that it need not fit in memory.
+   *  @throws what `trace` does, and what the sink throws */
+  recordTrace(ids: readonly number[], sink: TraceSink, options?: TraceOptions): Promise<void>;
   /** Starts an empty sequence to append to. */
   openSequence(): LanguageModelSequence;
   /** Gives the memory back; the model cannot be used afterwards. */
@@ -123,7 +127,12 @@ export function createLanguageModel(parts: LanguageModelParts): LanguageModel {
     forward: async (ids, options = {}) => (await forwardRows(use(), [ids], options))[0],
     forwardBatch: async (rows, options = {}) =>
       forwardRows(use(), stripPadding(rows, options.attentionMask), options),
-    trace: async (ids, options = {}) => trace(use(), ids, options),
+    trace: async (ids, options = {}) => {
+      const recorder = createRecorder(ids);
+      await recordTrace(use(), ids, recorder.sink, options);
+      return recorder.trace();
+    },
+    recordTrace: async (ids, sink, options = {}) => recordTrace(use(), ids, sink, options),
     openSequence: () => sequenceHandle({ use, current: () => state }, use().engine.open()),
     close,
     [Symbol.asyncDispose]: close,
@@ -143,12 +152,6 @@ interface EngineHolder {
   /** @throws model-closed */
   use(): EngineState;
   current(): EngineState | undefined;
-}
-
-interface EngineState {
-  readonly config: BaichuanConfig;
-  readonly engine: Engine;
-  readonly contextLength: number;
 }
 
 /** Runs rows of any lengths side by side, chunk by chunk. */
@@ -200,31 +203,6 @@ function nextParts(
   return unfinished
     .slice(0, Math.max(1, budget))
     .map(({ row, sequence, rest }) => ({ row, sequence, ids: rest.slice(0, share) }));
-}
-
-/** One prefill, chunk by chunk. A pattern that chooses nothing is refused after the first. */
-async function trace(
-  { config, engine, contextLength }: EngineState,
-  ids: readonly number[],
-  { taps = [], signal }: TraceOptions,
-): Promise<Trace> {
-  checkTokenIds(ids, config.vocabSize, 'input_ids', contextLength);
-  expectTaps(taps);
-  const recorder = createRecorder(ids);
-  const sequence = engine.open();
-  try {
-    while (recorder.position < ids.length) {
-      const chunk = ids.slice(recorder.position, recorder.position + engine.chunkTokens);
-      const parts = [{ sequence, ids: chunk }];
-      const { activations, names } = await engine.run(parts, { logits: 'all', signal, taps });
-      for (const activation of activations) recorder.record(activation);
-      recorder.position += chunk.length;
-      expectMatches(taps, ['input_ids', ...names]);
-    }
-  } finally {
-    engine.close(sequence);
-  }
-  return recorder.trace();
 }
 
 function sequenceHandle(holder: EngineHolder, sequence: number): LanguageModelSequence {

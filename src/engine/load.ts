@@ -23,7 +23,8 @@ import { createLanguageModel, type LanguageModel } from './language-model.ts';
 import { asMemoryError } from './memory-error.ts';
 import { type ModelFiles, openBlobGguf, openFolderGguf } from './open-gguf.ts';
 import { checkParameters } from './parameters.ts';
-import { type LoadProgress, readWeights } from './read-weights.ts';
+import type { LoadProgress } from './progress.ts';
+import { readWeights } from './read-weights.ts';
 import { startEngine } from './start-engine.ts';
 
 /** A model's files: a path on Node, Deno and Bun, an address on the web, a folder of the caller's
@@ -50,7 +51,12 @@ export interface OpenedModel {
   readonly generationConfig: GenerationConfig;
   readonly checkpoint: Checkpoint;
   readonly hasTokenizer: boolean;
+  /** The bytes of config.json and generation_config.json, or of ones that say the same. */
+  readonly configBytes: Uint8Array;
+  readonly generationConfigBytes: Uint8Array | undefined;
   loadTokenizer(): Promise<Tokenizer>;
+  /** The bytes of a tokenizer.model, or of one that says the same. @throws directory-missing */
+  readTokenizerModel(): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -79,6 +85,9 @@ export async function openModel(
       generationConfig,
       checkpoint: files.checkpoint,
       hasTokenizer: files.hasTokenizer,
+      configBytes: files.config,
+      generationConfigBytes: files.generationConfig,
+      readTokenizerModel: files.readTokenizerModel,
       loadTokenizer: () => readTokenizer(files, config.vocabSize, onNotice),
       close: () => files.checkpoint.close(),
     };
@@ -102,12 +111,13 @@ export async function load(
   const { config, checkpoint, ...opened } = await openModel(source, onNotice);
   try {
     const early = options.needsTokenizer === true ? await opened.loadTokenizer() : undefined;
+    const quantize = options.quantize ?? config.quantization;
     const started = await startEngine({
       config,
       contextLength,
       plannedLength: options.contextLength ?? config.modelMaxLength,
       storedAs: (name) => checkpoint.tensors.get(name) ?? { dtype: 'F32' },
-      options,
+      options: { ...options, quantize },
       onNotice,
     });
     try {
@@ -167,10 +177,12 @@ async function openFiles(source: ModelSource): Promise<ModelFiles> {
     ...{ configFile: `${files.name}/config.json`, tokenizerFile },
     loadTokenizer: async () =>
       loadTokenizer(await files.requireTokenizer(), { file: tokenizerFile }),
+    readTokenizerModel: () => files.requireTokenizer(),
   };
 }
 
-async function placeOf(source: string | URL | Folder) {
+/** The folder of a model, and the file in it that was named. @throws io-not-found, io-failed */
+export async function placeOf(source: string | URL | Folder) {
   if (isFolder(source)) return { folder: source, weights: undefined };
   return isWebAddress(source) ? locateHttpModel(source) : locate(source);
 }

@@ -3,10 +3,11 @@
 import { BaichuanError, quote } from '../errors.ts';
 import { type ByteSource, blobSource } from '../formats/byte-source.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
+import type { GgufVocabulary } from '../formats/gguf/baichuan-metadata.ts';
 import { type GgufModelFile, openGguf } from '../formats/gguf/open.ts';
 import { splitNames } from '../formats/gguf/split.ts';
 import type { Folder } from '../formats/hugging-face-folder.ts';
-import { type Tokenizer, tokenizerFromPieces } from '../tokenizer/index.ts';
+import { type Tokenizer, tokenizerFromPieces, writeModelProto } from '../tokenizer/index.ts';
 
 /** A model's files, whatever their format: what is opened, and what is read when it is needed. */
 export interface ModelFiles {
@@ -22,6 +23,8 @@ export interface ModelFiles {
   readonly tokenizerFile: string;
   /** @throws directory-missing, tokenizer-… */
   loadTokenizer(): Promise<Tokenizer>;
+  /** The bytes of a tokenizer.model, or of one that says the same. @throws directory-missing */
+  readTokenizerModel(): Promise<Uint8Array>;
   readonly notices: readonly string[];
 }
 
@@ -97,13 +100,15 @@ function modelFiles({ config, checkpoint, vocabulary }: GgufModelFile, name: str
   return {
     ...{ name, config, configFile: name, generationConfig: undefined, checkpoint },
     ...{ hasTokenizer: vocabulary !== undefined, tokenizerFile: name },
-    loadTokenizer: async () => makeTokenizer(vocabulary, name),
+    loadTokenizer: async () =>
+      tokenizerFromPieces(expectVocabulary(vocabulary, name), { file: name }),
+    readTokenizerModel: async () => writeModelProto(expectVocabulary(vocabulary, name)),
     notices: checkpoint.notices,
   };
 }
 
-function makeTokenizer(vocabulary: GgufModelFile['vocabulary'], name: string): Tokenizer {
-  if (vocabulary !== undefined) return tokenizerFromPieces(vocabulary, { file: name });
+function expectVocabulary(vocabulary: GgufModelFile['vocabulary'], name: string): GgufVocabulary {
+  if (vocabulary !== undefined) return vocabulary;
   throw new BaichuanError('directory-missing', {
     file: name,
     where: 'tokenizer.ggml.tokens',

@@ -28,7 +28,7 @@ export function checkParameters(config: BaichuanConfig, checkpoint: Checkpoint):
 
   const unreadable = stored.find(
     ({ dtype, channelScales }) =>
-      !isWeightType(dtype) || (dtype === 'I8' && channelScales === undefined),
+      !isWeightType(dtype) || (/^I[48]$/.test(dtype) && channelScales === undefined),
   );
   if (unreadable !== undefined) throw unreadableType(unreadable);
 }

@@ -63,7 +63,7 @@ export function createPassRunner(
         chunkTokens = Math.min(MAX_CHUNK, 2 * chunkTokens, Math.max(1, fitting));
       }
       for (const segment of segments) kvCache.commit(segment);
-      return { logits, activations: observer.activations, names: observer.names };
+      return { logits, activations: observer.activations };
     } catch (error) {
       throw asMemoryError(error, 'the activations and the cache of this prompt');
     } finally {
@@ -118,25 +118,14 @@ async function drain(
 /** Copies what a trace wants. @param taps patterns, or undefined where nobody traces */
 function createObserver(taps: readonly string[] | undefined) {
   const activations: Activation[] = [];
-  const names = new Set<string>();
-  if (taps === undefined) return { tap: undefined, activations, names: [] };
-  const filter = tapFilter(taps);
-  const wants = (name: string) => {
-    names.add(name);
-    return filter(name);
-  };
+  if (taps === undefined) return { tap: undefined, activations };
+  const wants = tapFilter(taps);
   const record = (name: string, tensor: Tensor, segment?: Segment) => {
     if (!wants(name)) return;
     activations.push({ name, shape: tensor.shape, values: copyOf(tensor), segment });
   };
   const tap: Tap = Object.assign(record, { wants });
-  return {
-    tap,
-    activations,
-    get names() {
-      return [...names];
-    },
-  };
+  return { tap, activations };
 }
 
 /** The numbers in memory of their own, which may be handed to another thread. */

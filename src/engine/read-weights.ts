@@ -4,29 +4,17 @@
 import type { BaichuanConfig } from '../config.ts';
 import type { Checkpoint, StoredTensor } from '../formats/checkpoint.ts';
 import { macrotask } from '../generate/turns.ts';
-import type { ParameterRows, WeightFormat } from '../kernels/kernels.ts';
+import type { WeightFormat } from '../kernels/kernels.ts';
 import { PACK_ROWS } from '../kernels/wasm/layout.ts';
 import { parameterTable } from '../model/weights.ts';
 import { throwIfAborted } from './abort.ts';
 import type { Engine } from './engine.ts';
 import { BLOCK_BYTES } from './plan.ts';
-import { isRequantized, rowsForEngine } from './source-rows.ts';
+import { type LoadProgress, progressReporter } from './progress.ts';
+import { isRequantized, readStoredRows, rowsForEngine } from './source-rows.ts';
 
 /** Blocks that were read and are not yet packed, at most. */
 const BLOCKS_IN_FLIGHT = 3;
-
-/** How far the loading of a model is. */
-export interface LoadProgress {
-  readonly phase: 'weights';
-  /** The parameter that is being read. */
-  readonly tensor: string;
-  /** Bytes of the files that were read, of all that will be. */
-  readonly bytes: number;
-  readonly totalBytes: number;
-  readonly bytesPerSecond: number;
-  /** At the rate so far; undefined before there is one. */
-  readonly secondsLeft: number | undefined;
-}
 
 export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
@@ -60,7 +48,8 @@ export async function readWeights(
     isTable: table.get(name)?.role === 'embedding',
   });
   noticeRequantized(stored, goalOf, options.onNotice);
-  const report = progressReporter(stored, options.onProgress);
+  const totalBytes = stored.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const report = progressReporter('weights', totalBytes, options.onProgress);
   const broken: string[] = [];
   for (const tensor of stored) {
     const notFinite = await readParameter(tensor, goalOf(tensor), engine, options.signal, report);
@@ -91,7 +80,7 @@ async function readParameter(
     for (let row = 0; row < rows; row += blockRows) {
       throwIfAborted(signal);
       const count = Math.min(blockRows, rows - row);
-      const source = await readRows(stored, row, count, bytesPerRow);
+      const source = await readStoredRows(stored, row, count);
       const written = engine.write(
         stored.name,
         row,
@@ -111,20 +100,6 @@ async function readParameter(
   return notFinite;
 }
 
-/** Rows of a tensor as its file holds them, with their scales where these stand apart. */
-async function readRows(
-  { dtype, channelScales, ...stored }: StoredTensor,
-  row: number,
-  count: number,
-  bytesPerRow: number,
-): Promise<ParameterRows> {
-  const bytes = await stored.read(row * bytesPerRow, count * bytesPerRow);
-  const found = { dtype: dtype as ParameterRows['dtype'], bytes };
-  if (channelScales === undefined) return found;
-  const scales = (await channelScales.read(4 * row, 4 * count)).slice();
-  return { ...found, scales: new Float32Array(scales.buffer) };
-}
-
 /** Says once when integers of a file are not taken as they are. */
 function noticeRequantized(
   stored: readonly StoredTensor[],
@@ -141,21 +116,4 @@ function noticeRequantized(
     `${requantized.length} tensors are quantized a second time (${name} from ${dtype}), which ` +
       'costs accuracy; --quantize none takes them as they are.',
   );
-}
-
-function progressReporter(
-  stored: readonly StoredTensor[],
-  onProgress: ReadOptions['onProgress'],
-): (tensor: string, bytes: number) => void {
-  if (onProgress === undefined) return () => undefined;
-  const totalBytes = stored.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const start = performance.now();
-  let bytes = 0;
-  return (tensor, read) => {
-    bytes += read;
-    const seconds = (performance.now() - start) / 1000;
-    const bytesPerSecond = seconds > 0 ? bytes / seconds : 0;
-    const secondsLeft = bytesPerSecond > 0 ? (totalBytes - bytes) / bytesPerSecond : undefined;
-    onProgress({ phase: 'weights', tensor, bytes, totalBytes, bytesPerSecond, secondsLeft });
-  };
 }

@@ -21,6 +21,7 @@ const AS_IN_FILE: Readonly<Record<string, WeightFormat>> = {
   Q8_0: 'int8',
   Q4_0: 'int4',
   I8: 'int8-channel',
+  I4: 'int4-channel',
 };
 
 /** The types of a file that weights can come in. */

@@ -23,6 +23,11 @@ export interface ByteSink {
   write(bytes: Uint8Array): Promise<void>;
 }
 
+/** Where bytes go to places of their own, in any order. */
+export interface PlacedByteSink {
+  writeAt(byteOffset: number, bytes: Uint8Array): Promise<void>;
+}
+
 /** Refuses a range that is not inside a source.
  *  @param source its name and size in bytes
  *  @throws io-range */

@@ -19,7 +19,11 @@ export type ElementType =
  *  (Q4_0, 18 bytes). Element = scale · q. */
 export type BlockType = 'Q8_0' | 'Q4_0';
 
-export type StoredType = ElementType | BlockType;
+/** Elements that are read as one byte each but are stored in four bits, −8 … 7: quantized by output
+ *  row. */
+export type NibbleType = 'I4';
+
+export type StoredType = ElementType | BlockType | NibbleType;
 
 /** Bytes of one element of each type that has elements. */
 export const STORED_TYPE_BYTES: Readonly<Record<ElementType, number>> = {
@@ -46,7 +50,7 @@ export interface StoredTensor {
   readonly byteLength: number;
   /** The file that holds it, for messages. */
   readonly file: string;
-  /** Of an int8 matrix `[out, in]` quantized by output row: the float32 scale of each row, `[out]`.
+  /** Of a matrix `[out, in]` of I8 or I4, quantized by output row: the scale of each, F32 `[out]`.
    *  The weight is then value · scale. */
   readonly channelScales?: StoredTensor;
   /** Reads a part of its bytes, counted from its first.

@@ -9,6 +9,7 @@ import { withChannelScales } from './channel-scales.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { MAX_INDEX_BYTES, parseShardIndex } from './shard-index.ts';
 import { openShards } from './sharded-checkpoint.ts';
+import { withWeightScales } from './weight-scales.ts';
 import { isTorchName, openWeightsFile } from './weights-file.ts';
 
 /** Files by name, without subfolders. */
@@ -101,18 +102,18 @@ async function openWeights(
 ): Promise<Checkpoint> {
   if (!weights.endsWith('.json')) {
     const checkpoint = await openWeightsFile(weights, await folder.open(weights));
-    return isTorchName(weights) ? joined(checkpoint) : checkpoint;
+    return joined(checkpoint, isTorchName(weights));
   }
   const file = `${folder.name}/${weights}`;
   const index = parseShardIndex(await readSmall(folder, weights, MAX_INDEX_BYTES), file);
   const checkpoint = await openShards(index, { present, open: (name) => folder.open(name) }, file);
-  return index.shards.every(isTorchName) ? joined(checkpoint) : checkpoint;
+  return joined(checkpoint, index.shards.every(isTorchName));
 }
 
 /** Weights with their scales, which may lie in another shard. */
-async function joined(checkpoint: Checkpoint): Promise<Checkpoint> {
+async function joined(checkpoint: Checkpoint, isTorch: boolean): Promise<Checkpoint> {
   try {
-    return withChannelScales(checkpoint);
+    return isTorch ? withChannelScales(checkpoint) : withWeightScales(checkpoint);
   } catch (error) {
     await checkpoint.close();
     throw error;

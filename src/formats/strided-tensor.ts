@@ -73,7 +73,7 @@ export function stridedTensor(layout: StridedLayout, options: StridedOptions = {
 export function transposedTensor(tensor: StoredTensor): StoredTensor {
   const { name, dtype, file, shape, read } = tensor;
   const [rows, columns] = shape;
-  if (dtype === 'Q8_0' || dtype === 'Q4_0') throw blocksCannotTurn(tensor);
+  if (dtype === 'Q8_0' || dtype === 'Q4_0' || dtype === 'I4') throw blocksCannotTurn(tensor);
   const plain = { name, dtype, file, shape, strides: [columns, 1], offset: 0, read, slot: {} };
   const layout = layouts.get(tensor) ?? plain;
   const [rowStride, columnStride] = layout.strides;

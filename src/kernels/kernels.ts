@@ -33,10 +33,11 @@ export type WeightFormat =
 
 /** Whole rows of a parameter as a file holds them, little-endian. */
 export interface ParameterRows {
-  /** `I8` has one float32 scale per row; Q8_0 and Q4_0 hold theirs in their blocks. */
-  readonly dtype: 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0' | 'I8';
+  /** `I8` and `I4` have one float32 scale per row; Q8_0 and Q4_0 hold theirs in their blocks. `I4`
+   *  are integers in −8 … 7, one a byte. */
+  readonly dtype: 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0' | 'I8' | 'I4';
   readonly bytes: Uint8Array;
-  /** For `I8`: the scales of these rows. */
+  /** For `I8` and `I4`: the scales of these rows. */
   readonly scales?: Float32Array | undefined;
 }
 

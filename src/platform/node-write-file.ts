@@ -4,12 +4,12 @@
 
 import type { BigIntStats } from 'node:fs';
 import * as nodeFileSystem from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import process from 'node:process';
+import { dirname } from 'node:path';
 import { BaichuanError } from '../errors.ts';
-import type { ByteSink } from '../formats/byte-source.ts';
+import type { ByteSink, PlacedByteSink } from '../formats/byte-source.ts';
 import { errnoOf, ioError, printablePath } from './node-errors.ts';
 import { kindOf } from './node-read-file.ts';
+import { keepAtExit, removeAtExit, temporaryBeside } from './node-temporary.ts';
 
 /** What of `node:fs/promises` is used here; specs inject faults through it. */
 export interface WriteFileSystem {
@@ -20,18 +20,18 @@ export interface WriteFileSystem {
   unlink(path: string): Promise<void>;
 }
 
-/** A file that is being written. After an error of `write` or `commit` nothing of it is left. */
-export interface FileWriter extends ByteSink {
-  /** @throws io-no-space, io-failed, io-closed */
+/** A file that is being written. After an error of `write`, `writeAt` or `commit` nothing of it is
+ *  left. */
+export interface FileWriter extends ByteSink, PlacedByteSink {
+  /** Adds bytes at the end. @throws io-no-space, io-failed, io-closed */
   write(bytes: Uint8Array): Promise<void>;
+  /** Puts bytes anywhere; what is never written is 0. @throws io-no-space, io-failed, io-closed */
+  writeAt(byteOffset: number, bytes: Uint8Array): Promise<void>;
   /** Puts the file in its place. @throws io-no-space, io-failed, io-closed */
   commit(): Promise<void>;
   /** Removes what was written; does nothing after `commit` or an error. */
   abort(): Promise<void>;
 }
-
-/** Tells temporary files of one process apart. */
-let created = 0;
 
 /** Begins to write a file that appears only with `commit`.
  *  @param path where it shall be; a link is followed, an existing file replaced
@@ -43,9 +43,9 @@ export async function createFile(
   const file = printablePath(path);
   try {
     const target = await targetOf(path, fileSystem);
-    created += 1;
-    const temporary = join(dirname(target), `.baichuan-${process.pid}-${created}.tmp`);
+    const temporary = temporaryBeside(target);
     const handle = await fileSystem.open(temporary, 'wx');
+    removeAtExit(temporary);
     return fileWriter({ file, target, temporary, handle, fileSystem });
   } catch (cause) {
     throw ioError(cause, { file, action: 'create the file' });
@@ -86,6 +86,7 @@ function fileWriter({ file, target, temporary, handle, fileSystem }: CreatedFile
     open = false;
     await handle.close().catch(() => undefined);
     await fileSystem.unlink(temporary).catch(() => undefined);
+    keepAtExit(temporary);
   };
   const guarded = async (action: string, step: () => Promise<void>) => {
     if (!open) throw writerClosedError(file);
@@ -103,19 +104,27 @@ function fileWriter({ file, target, temporary, handle, fileSystem }: CreatedFile
         size += bytes.length;
         await writeFully(handle, file, bytes, byteOffset);
       }),
+    writeAt: (byteOffset, bytes) =>
+      guarded(`write ${bytes.length} bytes`, async () => {
+        size = Math.max(size, byteOffset + bytes.length);
+        await writeFully(handle, file, bytes, byteOffset);
+      }),
     commit: () =>
       guarded('finish the file', async () => {
         await handle.sync();
         await handle.close();
         await fileSystem.rename(temporary, target);
         open = false;
+        keepAtExit(temporary);
         await syncFolder(dirname(target), fileSystem);
       }),
     abort: discard,
   };
 }
 
-async function writeFully(
+/** Writes all of a block, however much the system takes at once.
+ *  @throws io-failed when it takes nothing and gives no reason */
+export async function writeFully(
   handle: nodeFileSystem.FileHandle,
   file: string,
   bytes: Uint8Array,
@@ -141,13 +150,17 @@ function refusedError(file: string, byteOffset: number): BaichuanError {
 }
 
 /** Makes the new name last; some systems cannot open or sync a folder, and need not. */
-async function syncFolder(path: string, fileSystem: WriteFileSystem): Promise<void> {
+export async function syncFolder(
+  path: string,
+  fileSystem: Pick<WriteFileSystem, 'open'>,
+): Promise<void> {
   const handle = await fileSystem.open(path, 'r').catch(() => undefined);
   await handle?.sync().catch(() => undefined);
   await handle?.close().catch(() => undefined);
 }
 
-function writerClosedError(file: string): BaichuanError {
+/** The error of a writer that is at its end. */
+export function writerClosedError(file: string): BaichuanError {
   return new BaichuanError('io-closed', {
     file,
     what: 'the file is already finished or was given up.',

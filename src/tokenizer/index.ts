@@ -11,3 +11,4 @@ export {
   type Tokenizer,
 } from './tokenizer.ts';
 export type { PieceType } from './vocabulary.ts';
+export { type ModelPieces, readModelPieces, writeModelProto } from './write-model-proto.ts';

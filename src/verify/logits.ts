@@ -67,8 +67,8 @@ export function collectLogitsStatistics(bar = 0): LogitsCollector {
   };
 }
 
-/** ln Σ e^x. */
-function logNormalizer(x: Numbers): number {
+/** ln Σ e^x, of the scores of one position. */
+export function logNormalizer(x: Numbers): number {
   let max = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < x.length; i++) max = Math.max(max, x[i]);
   let sum = 0;

@@ -46,7 +46,7 @@ export function collectStatistics(): StatisticsCollector {
       const piece = measure(expected, found);
       if (piece.maxAbs > total.maxAbs) {
         total.maxAbs = piece.maxAbs;
-        total.worst = count + piece.worst;
+        total.worst = count + indexAt(piece.maxAbs, expected, found);
       }
       total.beyond = Math.max(total.beyond, piece.maxAbs - slack);
       total.largest = Math.max(total.largest, piece.largest);
@@ -69,11 +69,20 @@ export function collectStatistics(): StatisticsCollector {
   };
 }
 
-/** The sums and maxima of one piece. Locals only: this loop decides how fast traces compare. */
-function measure(expected: Numbers, found: Numbers) {
+interface PieceSums {
+  readonly maxAbs: number;
+  readonly largest: number;
+  readonly differences: number;
+  readonly expectedSquares: number;
+  readonly foundSquares: number;
+  readonly products: number;
+}
+
+/** The sums and maxima of one piece. This loop decides how fast traces compare: it looks for
+ *  nothing special, and leaves pieces that have something special to `measureCarefully`. */
+function measure(expected: Numbers, found: Numbers): PieceSums {
   let maxAbs = 0;
   let largest = 0;
-  let worst = 0;
   let differences = 0;
   let expectedSquares = 0;
   let foundSquares = 0;
@@ -83,27 +92,56 @@ function measure(expected: Numbers, found: Numbers) {
     const e = expected[i];
     const f = found[i];
     const difference = e - f;
-    // Masked, or not a number, or an infinity: the difference then differs from itself.
-    if (!(e >= MASKED_BELOW && f >= MASKED_BELOW && difference - difference === 0)) {
-      if (agreesSpecially(e, f)) continue;
-      if (maxAbs !== Number.POSITIVE_INFINITY) worst = i;
-      maxAbs = Number.POSITIVE_INFINITY;
-      differences = Number.POSITIVE_INFINITY;
-      continue;
-    }
-    const distance = Math.abs(difference);
-    if (distance > maxAbs) {
-      maxAbs = distance;
-      worst = i;
-    }
-    const magnitude = Math.abs(e);
-    if (magnitude > largest) largest = magnitude;
+    // Unlike a comparison, max lets a NaN through.
+    maxAbs = Math.max(maxAbs, Math.abs(difference));
+    largest = Math.max(largest, Math.abs(e));
     differences += difference * difference;
     expectedSquares += e * e;
     foundSquares += f * f;
     products += e * f;
   }
-  return { maxAbs, largest, worst, differences, expectedSquares, foundSquares, products };
+  const isPlain = maxAbs < -MASKED_BELOW && largest < -MASKED_BELOW;
+  if (!isPlain) return measureCarefully(expected, found);
+  return { maxAbs, largest, differences, expectedSquares, foundSquares, products };
+}
+
+/** The same where something is masked, infinite, huge or not a number. */
+function measureCarefully(expected: Numbers, found: Numbers): PieceSums {
+  let [maxAbs, largest, differences] = [0, 0, 0];
+  let [expectedSquares, foundSquares, products] = [0, 0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const [e, f] = [expected[i], found[i]];
+    const distance = distanceOf(e, f);
+    maxAbs = Math.max(maxAbs, distance);
+    if (distance === Number.POSITIVE_INFINITY) differences = distance;
+    if (!isMeasured(e, f)) continue;
+    largest = Math.max(largest, Math.abs(e));
+    differences += distance * distance;
+    expectedSquares += e * e;
+    foundSquares += f * f;
+    products += e * f;
+  }
+  return { maxAbs, largest, differences, expectedSquares, foundSquares, products };
+}
+
+/** Whether an element counts in sums: no mask, and a difference that is a number. */
+function isMeasured(expected: number, found: number): boolean {
+  return expected >= MASKED_BELOW && found >= MASKED_BELOW && Number.isFinite(expected - found);
+}
+
+/** How far two elements lie apart; what cannot be measured lies infinitely far. */
+function distanceOf(expected: number, found: number): number {
+  if (isMeasured(expected, found)) return Math.abs(expected - found);
+  return agreesSpecially(expected, found) ? 0 : Number.POSITIVE_INFINITY;
+}
+
+/** The first element that lies so far. */
+function indexAt(distance: number, expected: Numbers, found: Numbers): number {
+  let index = 0;
+  while (index < expected.length && distanceOf(expected[index], found[index]) !== distance) {
+    index += 1;
+  }
+  return index;
 }
 
 /** Both masked, or the same infinity. */

@@ -10,7 +10,7 @@ type Fixture = Record<string, { blocks: string; values: string }>;
 const url = new URL('../../../fixtures/gguf/decoded.json', import.meta.url);
 const fixture = JSON.parse(readFileSync(url, 'utf8')) as Fixture;
 
-const bytesOf = (text: string) => Uint8Array.from(Buffer.from(text, 'base64'));
+const bytesOf = (text: string) => Uint8Array.from(atob(text), (unit) => unit.charCodeAt(0));
 
 /** Bit patterns, every NaN as one. */
 function patterns(values: Float32Array): number[] {

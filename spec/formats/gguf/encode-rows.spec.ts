@@ -8,7 +8,7 @@ const rows = suite('gguf-encode-rows');
 
 const url = new URL('../../../fixtures/gguf/encoded.json', import.meta.url);
 const fixture = JSON.parse(readFileSync(url, 'utf8')) as Record<string, string>;
-const bytesOf = (text: string) => Uint8Array.from(Buffer.from(text, 'base64'));
+const bytesOf = (text: string) => Uint8Array.from(atob(text), (unit) => unit.charCodeAt(0));
 const weights = new Float32Array(bytesOf(fixture.weights).buffer);
 
 for (const type of ['Q8_0', 'Q4_0'] as const) {

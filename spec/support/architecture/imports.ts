@@ -57,6 +57,13 @@ const AREAS: Record<string, Area> = {
       ...['quantize', 'tokenizer', 'generate', 'verify', 'platform'],
     ],
   },
+  // From any model that can be read to files: what is read, quantized and written.
+  convert: {
+    values: [
+      ...[...LEAVES, 'config', 'tensor', 'kernels', 'model', 'formats', 'generate', 'tokenizer'],
+      'engine',
+    ],
+  },
   // The oracle recomputes single operations on the published layers with the reference kernels, and
   // changes some of them to known bugs: it needs these parts, not the engine that joins them.
   conform: {

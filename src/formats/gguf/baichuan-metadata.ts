@@ -44,6 +44,10 @@ export interface GgufVocabulary {
 /** Says that piece types are right though none is user-defined, which a reader may doubt. */
 export const EXACT_TYPES = 'baichuan_ts.exact_token_types';
 
+/** The type that the norms had before they were widened to F32, as llama.cpp wants them: with it
+ *  they come back with equal bits. */
+export const NORM_TYPE = 'baichuan_ts.norm_type';
+
 /** `general.file_type` by the type of most weights. */
 const FILE_TYPES: Readonly<Record<WritableType, number>> = {
   F32: 0,

@@ -4,14 +4,20 @@
 import { BaichuanError, quote } from '../../errors.ts';
 import type { ByteSink } from '../byte-source.ts';
 import type { Checkpoint, StoredTensor } from '../checkpoint.ts';
-import { baichuanMetadata, type GgufVocabulary, type ModelSizes } from './baichuan-metadata.ts';
+import {
+  baichuanMetadata,
+  type GgufVocabulary,
+  type ModelSizes,
+  NORM_TYPE,
+} from './baichuan-metadata.ts';
 import { decodeRows } from './decode-rows.ts';
 import { encodeRows } from './encode-rows.ts';
 import { rowByteLength, type WritableType } from './ggml-types.ts';
 import { ALIBI_LAYERS } from './model-config.ts';
-import { FINAL_NORM, HEAD, layerNames, packedNames, TABLE } from './names.ts';
+import { FINAL_NORM, HEAD, layerNames, type NamePair, packedNames, TABLE } from './names.ts';
 import { convertedRows, interleavedHeads, type RowSource, rowBlocks, slicedRows } from './rows.ts';
-import { type GgufTensorToWrite, writeGguf } from './writer.ts';
+import type { GgufMetadata } from './values.ts';
+import { type GgufTensorToWrite, ggufFileBytes, writeGguf } from './writer.ts';
 
 /** Bytes of rows read at once. */
 const BLOCK_BYTES = 4 * 2 ** 20;
@@ -27,10 +33,17 @@ export interface GgufModel {
 }
 
 export interface GgufExportOptions {
-  /** Type of the matrices of the layers. */
-  readonly type: WritableType;
+  /** Type of the matrices of the layers; each as the checkpoint has it unless told. */
+  readonly type?: WritableType | undefined;
   /** Type of the embedding and of the head; as `type` unless told. */
   readonly outerType?: WritableType | undefined;
+}
+
+/** A file whose head is known. */
+export interface GgufPlan {
+  readonly metadata: GgufMetadata;
+  readonly tensors: readonly GgufTensorToWrite[];
+  readonly totalBytes: number;
 }
 
 /** Writes a model as a GGUF file.
@@ -41,10 +54,36 @@ export async function exportGguf(
   model: GgufModel,
   options: GgufExportOptions,
 ): Promise<void> {
+  await writePlannedGguf(sink, planGguf(model, options));
+}
+
+/** Lays out a file; nothing of the weights is read.
+ *  @throws gguf-architecture, model-missing, model-dtype, shape-mismatch */
+export function planGguf(model: GgufModel, options: GgufExportOptions): GgufPlan {
   const { sizes, vocabulary, name } = model;
   expectPositions(sizes);
-  const metadata = baichuanMetadata(sizes, vocabulary, options.type, name);
-  await writeGguf(sink, metadata, ggufTensors(model, options));
+  const tensors = ggufTensors(model, options);
+  const matrix = tensors.find(({ name }) => name === layerNames(0)[1].gguf);
+  const metadata = baichuanMetadata(sizes, vocabulary, options.type ?? matrix?.type ?? 'F32', name);
+  const norms = normType(model);
+  if (norms !== undefined) metadata.set(NORM_TYPE, { type: 'string', value: norms });
+  return { metadata, tensors, totalBytes: ggufFileBytes(metadata, tensors) };
+}
+
+/** Writes a file that was laid out.
+ *  @throws model-dtype, gguf-finite, shape-mismatch, and what checkpoint and sink throw */
+export async function writePlannedGguf(sink: ByteSink, plan: GgufPlan): Promise<void> {
+  await writeGguf(sink, plan.metadata, plan.tensors);
+}
+
+/** The type that all norms of a checkpoint have, where it is not that of the file. */
+function normType({ checkpoint, sizes }: GgufModel): string | undefined {
+  const layers = Array.from({ length: sizes.numHiddenLayers }, (_, layer) => layerNames(layer));
+  const names = [FINAL_NORM, ...layers.flat()].map((pair) => pair.checkpoint);
+  const norms = names.flatMap((name) => checkpoint.tensors.get(name) ?? []);
+  const types = new Set(norms.filter(({ shape }) => shape.length === 1).map(({ dtype }) => dtype));
+  const [type] = types;
+  return types.size === 1 && type !== 'F32' ? type : undefined;
 }
 
 /** Refuses a model that every reader would take for the other one: only 40 layers have ALiBi. */
@@ -67,9 +106,9 @@ export function ggufTensors(model: GgufModel, options: GgufExportOptions): GgufT
   const { numHiddenLayers, headDim, hiddenSize: C } = model.sizes;
   const { type, outerType = type } = options;
   const list: GgufTensorToWrite[] = [];
-  const add = (name: string, source: Source, target: WritableType) =>
-    list.push(tensorToWrite(name, source, target));
-  const plain = (names: { gguf: string; checkpoint: string }, target: WritableType) => {
+  const add = (name: string, source: Source, target: WritableType | undefined) =>
+    list.push(tensorToWrite(name, source, target ?? source.dtype));
+  const plain = (names: NamePair, target: WritableType | undefined) => {
     const source = sourceOf(model, names.checkpoint);
     add(names.gguf, source, source.isVector ? 'F32' : target);
   };

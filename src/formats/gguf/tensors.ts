@@ -3,8 +3,8 @@
  *  first two in the published order. F32, F16, BF16, Q8_0 and Q4_0 stay as they are stored; any
  *  other type, and types that differ within `W_pack`, are read as F32. */
 import { BaichuanError, quote } from '../../errors.ts';
-import { expectRange } from '../byte-source.ts';
 import type { StoredTensor } from '../checkpoint.ts';
+import { rowTensor } from '../row-tensor.ts';
 import { decodeRows } from './decode-rows.ts';
 import { type GgmlTypeName, rowByteLength, type WritableType } from './ggml-types.ts';
 import type { PlacedTensor } from './layout.ts';
@@ -131,7 +131,7 @@ function asBytes(values: Float32Array): Uint8Array {
 function plainTensor(name: string, source: GgufTensor): StoredTensor {
   const dtype = storedType(source.tensor.type);
   const { shape } = source.tensor;
-  return storedTensor({ name, dtype, shape, file: source.file }, rowsAs(source, dtype));
+  return rowTensor({ name, dtype, shape, file: source.file }, rowsAs(source, dtype));
 }
 
 function packedTensor(
@@ -148,7 +148,7 @@ function packedTensor(
   const [query, key, value] = parts.map((part) => rowsAs(part, dtype));
   const headDim = C / heads;
   const rows = stackedRows([halvedHeads(query, headDim), halvedHeads(key, headDim), value]);
-  return storedTensor({ name, dtype, shape: [3 * C, C], file: parts[0].file }, rows);
+  return rowTensor({ name, dtype, shape: [3 * C, C], file: parts[0].file }, rows);
 }
 
 function shapeError({ name, shape }: PlacedTensor, C: number, file: string): BaichuanError {
@@ -161,25 +161,4 @@ function shapeError({ name, shape }: PlacedTensor, C: number, file: string): Bai
     expected,
     found,
   });
-}
-
-type Described = Pick<StoredTensor, 'name' | 'dtype' | 'shape' | 'file'>;
-
-/** Bytes of a tensor by range, from whole rows. */
-function storedTensor(described: Described, rows: RowSource): StoredTensor {
-  const { rowBytes, rowCount } = rows;
-  const byteLength = rowCount * rowBytes;
-  return {
-    ...described,
-    byteLength,
-    async read(byteOffset, length) {
-      expectRange({ name: described.file, size: byteLength }, byteOffset, length);
-      const begin = Math.floor(byteOffset / rowBytes);
-      const end = Math.ceil((byteOffset + length) / rowBytes);
-      if (length === 0) return new Uint8Array(0);
-      const bytes = await rows.read(begin, end);
-      const start = byteOffset - begin * rowBytes;
-      return start === 0 && bytes.length === length ? bytes : bytes.slice(start, start + length);
-    },
-  };
 }

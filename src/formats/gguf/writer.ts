@@ -188,6 +188,15 @@ const SETTERS: Partial<Record<ValueType, readonly [byteLength: number, set: Sett
   float64: [8, (view, offset, value) => view.setFloat64(offset, Number(value), true)],
 };
 
+/** Bytes of a whole file. @throws gguf-duplicate, gguf-type, shape-mismatch */
+export function ggufFileBytes(
+  metadata: GgufMetadata,
+  tensors: readonly GgufTensorDescription[],
+): number {
+  const header = ggufHeader(metadata, tensors).length;
+  return tensors.reduce((sum, tensor) => sum + aligned(ggufByteLength(tensor)), header);
+}
+
 /** Writes a whole GGUF file.
  *  @param tensors their data is asked for only when it is their turn
  *  @throws gguf-duplicate, gguf-type, shape-mismatch, and what the sink throws */

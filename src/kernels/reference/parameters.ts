@@ -123,7 +123,7 @@ function quantizedRows(
   columns: number,
 ): Pick<QuantizedMatrix, 'values' | 'scales'> {
   if (isFileBlock(rows.dtype)) return readFileBlocks(rows.dtype, rows.bytes, columns);
-  if (rows.dtype === 'I8') {
+  if (rows.dtype === 'I8' || rows.dtype === 'I4') {
     const { buffer, byteOffset, byteLength } = rows.bytes;
     const values = new Int8Array(buffer, byteOffset, byteLength);
     return { values, scales: rows.scales ?? new Float32Array(0) };

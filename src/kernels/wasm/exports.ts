@@ -54,6 +54,17 @@ export type Pack = (
   rowEnd: number,
 ) => void;
 
+/** Rows of integers with a scale each into the packed layout. */
+export type PackValues = (
+  wPtr: number,
+  valuesPtr: number,
+  scalesPtr: number,
+  rows: number,
+  inFeatures: number,
+  rowStart: number,
+  rowEnd: number,
+) => void;
+
 /** y[r] = table[ids[r]]. */
 export type Gather = (
   yPtr: number,
@@ -139,15 +150,8 @@ export interface KernelExports extends Record<string, unknown> {
   packInt4Channel: Pack;
   packQ8_0: Pack;
   packQ4_0: Pack;
-  packInt8ChannelValues(
-    wPtr: number,
-    valuesPtr: number,
-    scalesPtr: number,
-    rows: number,
-    inFeatures: number,
-    rowStart: number,
-    rowEnd: number,
-  ): void;
+  packInt8ChannelValues: PackValues;
+  packInt4ChannelValues: PackValues;
 
   /** Float32 rows as blocks of Q8_0. */
   quantizeRowsQ8(yPtr: number, xPtr: number, C: number, rowStart: number, rowEnd: number): void;

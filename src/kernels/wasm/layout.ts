@@ -72,6 +72,7 @@ export function rowBytes(dtype: ParameterRows['dtype'], columns: number): number
     case 'BF16':
       return 2 * columns;
     case 'I8':
+    case 'I4':
       return columns;
     case 'Q8_0':
       return groupsOf(columns) * (GROUP + SCALE_BYTES);

@@ -3,8 +3,8 @@
  *
  *      file rows → | arena: rows as in the file | rows as float32 | → packed weight
  *
- *  What the file holds in the weight's own format (`Q8_0` for int8, `Q4_0` for int4, `I8` with
- *  scales for int8-channel, 16 bits for 16 bits) is only rearranged. */
+ *  What the file holds in the weight's own format (`Q8_0` for int8, `Q4_0` for int4, `I8` and
+ *  `I4` with scales by channel, 16 bits for 16 bits) is only rearranged. */
 
 import { BaichuanError } from '../../errors.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -68,6 +68,12 @@ const REPACK: Readonly<Record<string, KernelName>> = {
   'Q4_0 int4': 'packQ4_0',
 };
 
+/** From integers of the file with a scale for each row. */
+const PACK_VALUES: Readonly<Record<string, KernelName>> = {
+  'I8 int8-channel': 'packInt8ChannelValues',
+  'I4 int4-channel': 'packInt4ChannelValues',
+};
+
 /** What a table keeps as it is in the file. */
 const SAME_BYTES = new Set(['F32 f32', 'BF16 bf16', 'F16 f16', 'Q8_0 int8']);
 
@@ -89,9 +95,10 @@ export function createPacked(
     return inScratch(bank, rows, (source) => {
       const args = [count, inFeatures];
       const range = { units: count, align: PACK_ROWS, work: count * inFeatures };
-      if (rows.dtype === 'I8' && format === 'int8-channel') {
+      const values = PACK_VALUES[`${rows.dtype} ${format}`];
+      if (values !== undefined) {
         const scales = copyIn(bank, bytesOf(rows.scales ?? new Float32Array(0)));
-        runner.run(bank, 'packInt8ChannelValues', [target, source, scales, ...args], range);
+        runner.run(bank, values, [target, source, scales, ...args], range);
         return;
       }
       const repack = REPACK[`${rows.dtype} ${format}`];

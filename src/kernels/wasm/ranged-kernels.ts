@@ -27,6 +27,7 @@ const NAMES = [
   'packQ8_0',
   'packQ4_0',
   'packInt8ChannelValues',
+  'packInt4ChannelValues',
   'quantizeRowsQ8',
   'rmsNorm',
   'rotateHalves',

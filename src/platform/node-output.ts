@@ -1,0 +1,58 @@
+/** Looking before writing: whether a target is one of the inputs, is there already, or would not
+ *  fit the disk. */
+
+import * as nodeFileSystem from 'node:fs/promises';
+import { dirname, sep } from 'node:path';
+import { BaichuanError } from '../errors.ts';
+import { printablePath } from './node-errors.ts';
+import { existsError } from './node-write-folder.ts';
+
+/** Refuses a target that is an input, or a folder that holds one.
+ *  @param inputs paths; what is not there is passed over @throws option-value */
+export async function expectNoInput(target: string, inputs: readonly string[]): Promise<void> {
+  const there = await stateOf(target);
+  if (there === undefined) return;
+  const root = await nodeFileSystem.realpath(target);
+  for (const input of inputs) {
+    const state = await stateOf(input);
+    if (state === undefined) continue;
+    const isSame = state.ino === there.ino && state.dev === there.dev;
+    const path = await nodeFileSystem.realpath(input);
+    if (isSame || path === root || path.startsWith(`${root}${sep}`))
+      throw inputError(target, input);
+  }
+}
+
+/** Refuses to replace a file without being told. @throws io-exists */
+export async function expectFree(target: string): Promise<void> {
+  const state = await stateOf(target);
+  if (state?.isFile() === true) throw existsError(target, 'the file is there already');
+}
+
+/** Refuses what would not fit the disk of a target. @throws io-no-space */
+export async function expectSpace(target: string, byteLength: number): Promise<void> {
+  const state = await nodeFileSystem.statfs(dirname(target)).catch(() => undefined);
+  const free = state === undefined ? 0 : state.bavail * state.bsize;
+  // Some file systems do not say: the disk itself will tell then.
+  if (free === 0 || byteLength <= free) return;
+  const [needed, left] = [byteLength, free].map((bytes) => `${(bytes / 1e6).toFixed(1)} MB`);
+  throw new BaichuanError('io-no-space', {
+    file: printablePath(target),
+    what: `${needed} would be written, but the disk has only ${left} free; nothing was written.`,
+    fix: 'Free some space, or write to another disk.',
+    expected: byteLength,
+    found: free,
+  });
+}
+
+async function stateOf(path: string) {
+  return nodeFileSystem.stat(path, { bigint: true }).catch(() => undefined);
+}
+
+function inputError(target: string, input: string): BaichuanError {
+  return new BaichuanError('option-value', {
+    where: '--out',
+    what: `${printablePath(target)} holds the model that is read, ${printablePath(input)}.`,
+    fix: 'Write to another place: an input is never overwritten.',
+  });
+}
