@@ -53,7 +53,7 @@ export function createPassRunner(
     const marks = kernels.arenas.map((arena) => arena.mark());
     try {
       for (const segment of segments) kvCache.reserve(segment);
-      const tokenIds = parts.flatMap(({ ids }) => ids);
+      const tokenIds = parts.flatMap(({ ids }) => Array.from(ids));
       const pass = { tokenIds, segments, logits: options.logits };
       const observer = createObserver(options.taps);
       const tapped = { ...machine, tap: observer.tap };

@@ -63,7 +63,10 @@ export function defaultCache(quantize: Quantization): CacheFormat {
 /** Plans a model. @throws out-of-memory when a single layer is larger than a bank */
 export function planMemory(config: BaichuanConfig, options: PlanOptions = {}): MemoryPlan {
   const { kernels = 'wasm', quantize = 'none', storedAs = () => ({ dtype: 'BF16' }) } = options;
-  const { kvCache = defaultCache(quantize), contextLength = config.modelMaxLength } = options;
+  const { contextLength = config.modelMaxLength } = options;
+  // The reference kernels hold the cache as float32.
+  const { kvCache: wanted = defaultCache(quantize) } = options;
+  const kvCache = kernels === 'reference' ? 'f32' : wanted;
   const formats = weightFormats(config, quantize, (name) => storedAs(name).dtype);
   const blocks = Math.ceil(contextLength / BLOCK_POSITIONS);
   const positions = blocks * BLOCK_POSITIONS;

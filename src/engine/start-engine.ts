@@ -13,7 +13,7 @@ import {
   settleEngineOptions,
 } from './engine-options.ts';
 import { createLocalEngine } from './local-engine.ts';
-import { type MemoryPlan, type PlanOptions, planMemory } from './plan.ts';
+import { defaultCache, type MemoryPlan, type PlanOptions, planMemory } from './plan.ts';
 import { startRemoteEngine } from './remote-engine.ts';
 import { QUANTIZATIONS } from './weight-formats.ts';
 
@@ -101,13 +101,26 @@ function whatFits(
     contextLength = Math.floor(contextLength / 2)
   ) {
     for (const quantize of [options.quantize ?? 'none', ...QUANTIZATIONS.slice(1, 3)]) {
-      const plan = planMemory(config, { ...options, quantize, kvCache: undefined, contextLength });
-      if (plan.totalBytes > available) continue;
-      const size = gigabytes(plan.totalBytes);
-      return `--quantize ${quantize} --context-length ${contextLength} (${size})`;
+      for (const kvCache of new Set([options.kvCache ?? defaultCache(quantize), 'int8'] as const)) {
+        const total = totalOf(config, { ...options, quantize, kvCache, contextLength });
+        if (total > available) continue;
+        const cache = kvCache === defaultCache(quantize) ? '' : ` --kv ${kvCache}`;
+        const kv = options.kvCache !== undefined ? ` --kv ${kvCache}` : cache;
+        const size = gigabytes(total);
+        return `--quantize ${quantize}${kv} --context-length ${contextLength} (${size})`;
+      }
     }
   }
   return undefined;
+}
+
+/** Bytes of a plan; what no memory can hold is larger than anything. */
+function totalOf(config: BaichuanConfig, options: PlanOptions): number {
+  try {
+    return planMemory(config, options).totalBytes;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 function gigabytes(bytes: number): string {
