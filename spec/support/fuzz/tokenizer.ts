@@ -1,6 +1,6 @@
 /** tokenizer.model as a target: valid SentencePiece models, with hostile values here and there,
- *  then edits of the bytes. What loads must encode and decode; the second reader is a plain one of the
- *  wire format, below. */
+ *  then edits of the bytes. What loads must encode and decode; the second reader is a plain one of
+ *  the wire format, below. */
 import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { loadTokenizer } from '../../../src/tokenizer/index.ts';
