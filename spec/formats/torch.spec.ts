@@ -1,16 +1,10 @@
-/** PyTorch files that no one wrote: mutated, cut and flipped. */
+/** PyTorch files that no one wrote: cut, extended and flipped, and what becomes of them. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BaichuanError } from '../../src/errors.ts';
 import { bufferSource } from '../../src/formats/byte-source.ts';
-import { readPickle } from '../../src/formats/torch/pickle-reader.ts';
-import { STATE_DICT_HOOKS } from '../../src/formats/torch/rebuild.ts';
 import { openTorch } from '../../src/formats/torch/torch.ts';
-import { pickleTarget } from '../support/fuzz/pickle.ts';
-import { stateDictTarget } from '../support/fuzz/state-dict.ts';
-import { fuzz } from '../support/fuzz/target.ts';
 import { contentOf, countingBytes, joinBytes } from '../support/model-files.ts';
-import { pickle } from '../support/pickle-code.ts';
 import {
   parameterCode,
   stateDict,
@@ -20,18 +14,6 @@ import {
 } from '../support/torch-file.ts';
 
 const torch = suite('torch');
-
-torch('law: a mutated pickle is refused well, or is what pickleparser reads', async () => {
-  const { accepted, refused } = await fuzz(pickleTarget, { seed: 12, numRuns: 3000 });
-  assert.ok(accepted > 100, `${accepted} accepted`);
-  assert.ok(refused.size >= 9, `refused with ${[...refused.keys()].join(', ')}`);
-});
-
-torch('law: a state dict with hostile numbers is refused well, or read as by others', async () => {
-  const { accepted, refused } = await fuzz(stateDictTarget, { seed: 13, numRuns: 1500 });
-  assert.ok(accepted > 300, `${accepted} accepted`);
-  assert.ok(refused.size >= 7, `refused with ${[...refused.keys()].join(', ')}`);
-});
 
 const small = torchFile({
   state: stateDict({
@@ -88,30 +70,5 @@ torch('law: a flipped bit is refused, or changes only data or what nobody reads'
   }
   assert.ok(accepted < 8 * small.bytes.length * 0.5, `${accepted} accepted`);
 });
-
-torch(
-  'law: every bit of the pickle, flipped without its checksum, ends in a refusal or a value',
-  () => {
-    const { bytes } = pickle(stateDict({ a: tensorCode(wholeView('F32', '0', [2])) }));
-    let refused = 0;
-    for (let bit = 0; bit < 8 * bytes.length; bit++) {
-      const flipped = Uint8Array.from(bytes);
-      flipped[Math.floor(bit / 8)] ^= 1 << (bit % 8);
-      try {
-        readPickle(flipped, 'x.bin', STATE_DICT_HOOKS);
-      } catch (error) {
-        assert.instance(error, BaichuanError, `bit ${bit}: ${error}`);
-        refused += 1;
-      }
-    }
-    assert.ok(refused > 7 * bytes.length, `${refused} of ${8 * bytes.length} refused`);
-    for (let length = 0; length < bytes.length; length++) {
-      assert.throws(
-        () => readPickle(bytes.slice(0, length), 'x.bin', STATE_DICT_HOOKS),
-        (error: unknown) => error instanceof BaichuanError,
-      );
-    }
-  },
-);
 
 torch.run();

@@ -82,15 +82,20 @@ async function lastInChunks(model: LanguageModel): Promise<Float32Array> {
   return sequence.append(ids.slice(70));
 }
 
-for (const quantize of ['none', 'int8', 'int4'] as const) {
+for (const quantize of ['none', 'int8', 'int4', 'int8-channel', 'int4-channel'] as const) {
+  let first: string | undefined;
   for (const threads of [1, 2, 4]) {
     for (const simd of ['auto', 'baseline'] as const) {
       await using model = await load(folder, { quantize, threads, simd });
       const { data } = await model.forward(ids);
+      const title = `${quantize}, ${threads} threads, ${simd}`;
       const last = await lastInChunks(model);
       const end = data.subarray(-shape.vocabSize);
-      if ((await hash([last])) !== (await hash([end]))) console.log('chunks differ');
-      console.log(`${quantize}, ${threads} threads, ${simd} ${await hash([data])}`);
+      if ((await hash([last])) !== (await hash([end]))) throw new Error(`${title}: chunks differ`);
+      const whole = await hash([data]);
+      first ??= whole;
+      if (whole !== first) throw new Error(`${title}: other bits than with one thread`);
+      console.log(`${title} ${whole}`);
     }
   }
 }

@@ -42,9 +42,9 @@ export async function expectRefusal(
 ): Promise<BaichuanError> {
   const prototypes = prototypeKeys();
   const memoryBefore = usedBytes();
-  const started = nowMs();
+  const started = processorMs();
   const error = await refusalOf(action);
-  const durationMs = nowMs() - started;
+  const durationMs = processorMs() - started;
   const grownBytes = usedBytes() - memoryBefore;
 
   const { withinBytes = MEMORY_BYTES } = expected;
@@ -121,7 +121,7 @@ export function prototypeKeys(): Record<string, string[]> {
 
 /** Processor time where the runtime tells it, which a browser does not: other programs on the same
  *  machine do not count. */
-function nowMs(): number {
+export function processorMs(): number {
   if (typeof process === 'undefined') return performance.now();
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;

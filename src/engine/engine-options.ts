@@ -61,6 +61,13 @@ export function checkEngineOptions(options: EngineOptions): void {
   expectOneOf('activations', activations, ['exact', 'fast']);
   expectOneOf('simd', simd, ['auto', 'baseline', 'relaxed']);
   expectOneOf('kvCache', kvCache, ['f32', 'int8']);
+  if (options.wasm !== undefined && typeof options.wasm !== 'function') {
+    throw new BaichuanError('option-value', {
+      where: 'wasm',
+      what: 'This is no function.',
+      fix: 'Pass a function that gives the bytes of the build it is asked for.',
+    });
+  }
   if (threads === undefined) return;
   if (Number.isInteger(threads) && threads >= 1 && threads <= THREAD_LIMIT) return;
   throw new BaichuanError('option-value', {
@@ -82,13 +89,19 @@ export async function settleEngineOptions(
 ): Promise<EngineChoice> {
   const { kernels = 'wasm', quantize = 'none', simd = 'auto' } = options;
   const isGrouped = quantize === 'int8' || quantize === 'int4';
-  const { activations = isGrouped ? 'fast' : 'exact', kvCache = defaultCache(quantize) } = options;
+  const { kvCache = defaultCache(quantize) } = options;
+  const wanted = options.activations ?? (isGrouped ? 'fast' : 'exact');
+  const activations = quantize === 'none' ? 'exact' : wanted;
+  if (activations !== wanted) onNotice('Activations stay exact: the weights are not quantized.');
   const common = { kernels, quantize, activations, kvCache };
   if (kernels === 'reference') {
     if (options.threads !== undefined && options.threads > 1) {
       onNotice('The reference kernels run in one thread.');
     }
     if (options.kvCache === 'int8') onNotice('The reference kernels hold the cache as float32.');
+    if (simd !== 'auto' || options.wasm !== undefined) {
+      onNotice('The reference kernels use no WebAssembly: its build does not matter.');
+    }
     return { ...common, kvCache: 'f32', threads: 1, simd: 'baseline', shared: false };
   }
   const best = chooseSimd();
@@ -112,18 +125,34 @@ export async function compileKernels(
   { wasm }: EngineOptions,
 ): Promise<WebAssembly.Module> {
   const build = { simd, shared };
-  const binary = wasm === undefined ? kernelsBinary(build) : await wasm(build);
-  if (binary instanceof WebAssembly.Module) return binary;
+  if (wasm === undefined) return WebAssembly.compile(kernelsBinary(build));
   try {
-    return await WebAssembly.compile(binary);
+    const binary = await wasm(build);
+    const module =
+      binary instanceof WebAssembly.Module ? binary : await WebAssembly.compile(binary);
+    expectBuild(module, build);
+    return module;
   } catch (cause) {
+    const kind = `${simd}${shared ? ', shared memory' : ''}`;
     throw new BaichuanError('option-value', {
       where: 'wasm',
-      what: `These bytes are no WebAssembly module of this build (${simd}).`,
-      fix: 'Pass the file of dist/wasm/ that the option names, of the same version.',
+      what: `This is no WebAssembly module of the kernels in this build (${kind}).`,
+      fix: 'Pass the file of dist/wasm/ for the build asked for, of the same version.',
       cause,
     });
   }
+}
+
+/** Tries a module of the caller's over a small memory. @throws whatever does not fit */
+function expectBuild(module: WebAssembly.Module, { simd, shared }: KernelsVariant): void {
+  const exports = instantiate(
+    new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared }),
+    module,
+  );
+  const missing = [...KERNEL_NUMBERS.keys()].find((name) => typeof exports[name] !== 'function');
+  if (missing !== undefined) throw new TypeError(`it has no ${missing}`);
+  const isRelaxed = Number(exports.activationBytes.value) === 1;
+  if (isRelaxed !== (simd === 'relaxed')) throw new TypeError('it is the other build');
 }
 
 function expectOneOf(where: string, value: string | undefined, known: readonly string[]): void {

@@ -73,7 +73,10 @@ async function readParameter(
 ): Promise<number> {
   const [rows, columns] = stored.shape.length === 1 ? [1, stored.shape[0]] : stored.shape;
   const bytesPerRow = stored.byteLength / rows;
-  const blockRows = Math.max(1, Math.floor(BLOCK_BYTES / (bytesPerRow * PACK_ROWS))) * PACK_ROWS;
+  // What is quantized anew becomes float32 on its way.
+  const isWidened = isRequantized(stored.dtype, format, isTable);
+  const wideBytes = isWidened ? Float32Array.BYTES_PER_ELEMENT * columns : bytesPerRow;
+  const blockRows = Math.max(1, Math.floor(BLOCK_BYTES / (wideBytes * PACK_ROWS))) * PACK_ROWS;
   const inFlight: Promise<number>[] = [];
   let notFinite = 0;
   try {

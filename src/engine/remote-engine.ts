@@ -28,7 +28,7 @@ import {
 import { createSequenceTable } from './sequence-table.ts';
 import { ENGINE_WORKER_SOURCE } from './worker.generated.ts';
 
-/** Replacements of lost workers before the engine goes on with those that are left. */
+/** Replacements of lost workers in a row before the engine goes on with those that are left. */
 const MAX_REPLACEMENTS = 16;
 
 export interface RemoteEngineOptions extends Omit<EngineStart, 'control' | 'ports'> {
@@ -106,6 +106,7 @@ function createRemote({ ask, tell, control, shared, pool, dispose }: Connection)
     try {
       const result = await ask({ method: 'run', parts, options: { logits, taps } });
       table.grow(parts);
+      pool.trust();
       return result as PassResult;
     } catch (error) {
       throwIfAborted(signal);
@@ -178,6 +179,8 @@ function createLink() {
 
 interface Pool {
   readonly ports: readonly MessagePort[];
+  /** After a pass without loss: replacements are counted anew. */
+  trust(): void;
   replaceAll(): void;
   terminate(): Promise<void>;
 }
@@ -218,10 +221,15 @@ async function startPool(
   for (let worker = 0; worker < workers; worker++) ports.push(await launch(worker));
   return {
     ports,
+    trust() {
+      replacements = 0;
+    },
     replaceAll() {
       threads.forEach((thread, worker) => {
-        Atomics.store(control.slots, SLOT.BUSY + worker, 0);
-        thread.terminate().then(() => replace(worker));
+        thread.terminate().then(() => {
+          Atomics.store(control.slots, SLOT.BUSY + worker, 0);
+          replace(worker);
+        });
       });
     },
     async terminate() {

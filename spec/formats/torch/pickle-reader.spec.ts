@@ -53,6 +53,14 @@ reader('law: plain data of every kind comes back as it was pickled', () => {
   assert.equal(plain(read(pickle(value).bytes)), expected);
 });
 
+reader('law: a byte order mark in a text stays, as in CPython', () => {
+  // Found by the fuzzer, in the reader that it compares with, which drops it.
+  // CPython: pickle.loads(b'\x80\x02X\x03\0\0\0\xef\xbb\xbf.') == '\ufeff'
+  assert.is(read(pickle('\ufeff').bytes), '\ufeff');
+  const state: Code = { dict: [['\ufeffa', 1]] };
+  assert.equal(plain(read(pickle(state).bytes)), new Map([['\ufeffa', 1]]));
+});
+
 reader('law: the memo gives back the same value, under short and long numbers', () => {
   const bytes = rawPickle(
     ']q',

@@ -10,7 +10,8 @@ const TOP_LEVEL = new Set([
 ]);
 
 /** Folders of spec/ that mirror no folder of src/ file by file. */
-const FREE_SPECS = /^spec\/(support|tooling|shared|docs|cli|goldens)\/|^spec\/[\w-]+\.spec\.ts$/;
+const FREE_SPECS =
+  /^spec\/(support|tooling|fuzz|shared|docs|cli|goldens)\/|^spec\/[\w-]+\.spec\.ts$/;
 
 /** Names at the top level that do not belong there. */
 export function strangersAtTop(names: string[]): string[] {

@@ -6,6 +6,8 @@ export interface Field {
   readonly at: number;
   readonly size: number;
   readonly kind: 'number' | 'tag' | 'text';
+  /** How a number is written; little-endian unless told. */
+  readonly coding?: 'decimal' | 'varint';
 }
 
 export interface Marked {
@@ -15,7 +17,7 @@ export interface Marked {
   readonly records: readonly { readonly at: number; readonly size: number }[];
 }
 
-/** Writes little-endian fields one after the other. */
+/** Writes fields one after the other. */
 export class MarkedWriter {
   private readonly bytes: number[] = [];
   private readonly fields: Field[] = [];
@@ -30,6 +32,19 @@ export class MarkedWriter {
     let rest = BigInt.asUintN(8 * size, BigInt(value));
     for (let index = 0; index < size; index++, rest >>= 8n) this.bytes.push(Number(rest & 255n));
     return this;
+  }
+
+  /** A scalar of a JSON text. */
+  decimal(text: string): this {
+    this.fields.push({ at: this.at, size: text.length, kind: 'number', coding: 'decimal' });
+    return this.raw(Uint8Array.from(text, (digit) => digit.charCodeAt(0)));
+  }
+
+  /** A base-128 number of protobuf. */
+  varint(value: number | bigint, kind: Field['kind'] = 'number'): this {
+    const bytes = varintBytes(BigInt(value));
+    this.fields.push({ at: this.at, size: bytes.length, kind, coding: 'varint' });
+    return this.raw(bytes);
   }
 
   tag(size: number, value: number | bigint): this {
@@ -65,4 +80,16 @@ export class MarkedWriter {
   done(): Marked {
     return { bytes: Uint8Array.from(this.bytes), fields: this.fields, records: this.records };
   }
+}
+
+/** A base-128 number, in so many bytes at least: seven bits each, lowest first. */
+export function varintBytes(value: bigint, size = 1): Uint8Array {
+  const bytes: number[] = [];
+  let rest = BigInt.asUintN(64, value);
+  do {
+    bytes.push(Number(rest & 127n) | 128);
+    rest >>= 7n;
+  } while (rest > 0n || bytes.length < size);
+  bytes[bytes.length - 1] &= 127;
+  return Uint8Array.from(bytes);
 }

@@ -2,7 +2,7 @@
  *  values at which parsers break; records are left out, doubled, exchanged; tags change; bits flip;
  *  the file is cut, extended, or spliced with another. */
 import fc from 'fast-check';
-import type { Field, Marked } from './marked.ts';
+import { type Field, type Marked, varintBytes } from './marked.ts';
 
 /** One edit, as numbers that mean something in any file. */
 export interface Edit {
@@ -63,22 +63,64 @@ function chosen(file: Marked, kind: Field['kind'], place: number): Field | undef
   return fields[place % Math.max(1, fields.length)];
 }
 
+/** What else may stand in the place of a number in a JSON text. */
+const LITERALS = [
+  ...[
+    '-0',
+    '1.5',
+    '-2.5e3',
+    '1e3',
+    '1e999',
+    '-1e999',
+    '1E-400',
+    '0.1',
+    '00',
+    '07',
+    '1.',
+    '.5',
+    '+1',
+  ],
+  ...['NaN', 'Infinity', 'null', 'true', 'false', '""', '"4"', '[]', '{}', '[0]', '-', ''],
+];
+
 function setNumber(bytes: Uint8Array, { place, value, way }: Edit, file: Marked): Uint8Array {
   const field = chosen(file, 'number', place);
   if (field === undefined || field.at + field.size > bytes.length) return bytes;
+  const { at, size, coding } = field;
   const old = readNumber(bytes, field);
-  const left = BigInt(bytes.length - field.at - field.size);
+  const left = BigInt(bytes.length - at - size);
   const values = [
     ...[0n, 1n, -1n, old + 1n, old - 1n, 2n * old],
     ...[2n ** 15n, 2n ** 16n - 1n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n],
     ...[2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 1n],
     ...[left, left + 1n, left - 1n, BigInt(bytes.length), BigInt(value), BigInt(value % 256)],
   ];
-  return writeNumber(bytes, field, values[way % values.length]);
+  const number = values[way % values.length];
+  if (coding === undefined) return writeNumber(bytes, field, number);
+  const spelt =
+    coding === 'varint' ? spellVarint(number, size, value) : spellDecimal(number, value);
+  return join(bytes.subarray(0, at), spelt, bytes.subarray(at + size));
 }
 
-function readNumber(bytes: Uint8Array, { at, size }: Field): bigint {
-  return bytes.subarray(at, at + size).reduceRight((sum, byte) => 256n * sum + BigInt(byte), 0n);
+/** In as many bytes as before half of the time, so that the lengths around it stay right. */
+function spellVarint(number: bigint, size: number, value: number): Uint8Array {
+  const isKept = value % 2 === 0;
+  return varintBytes(isKept ? BigInt.asUintN(7 * size, number) : number, isKept ? size : 1);
+}
+
+function spellDecimal(number: bigint, value: number): Uint8Array {
+  const text = value % 3 === 0 ? LITERALS[value % LITERALS.length] : String(number);
+  return new TextEncoder().encode(text);
+}
+
+function readNumber(bytes: Uint8Array, { at, size, coding }: Field): bigint {
+  const digits = bytes.subarray(at, at + size);
+  if (coding === 'decimal') {
+    const text = String.fromCharCode(...digits);
+    return /^-?\d+$/.test(text) ? BigInt(text) : 0n;
+  }
+  const [base, mask] = coding === 'varint' ? [128n, 127] : [256n, 255];
+  return digits.reduceRight((sum, byte) => base * sum + BigInt(byte & mask), 0n);
 }
 
 function writeNumber(bytes: Uint8Array, { at, size }: Field, value: bigint): Uint8Array {
@@ -121,7 +163,10 @@ function setTag(bytes: Uint8Array, { place, value, way }: Edit, file: Marked): U
   return writeNumber(bytes, field, tag);
 }
 
-const TEXTS = ['', '../x', '/a', 'a\\b', '__proto__', 'é', '\0', 'data.pkl', 'x'.repeat(600)];
+const TEXTS = [
+  ...['', '../x', '/a', 'a\\b', '__proto__', 'é', '\0', 'data.pkl', 'x'.repeat(600)],
+  ...['constructor', '"', '\\', '\\u0000', '\\ud83d', '\\ud83d\\ude00', '\ufeff', '\u202e', '世界'],
+];
 
 function setText(bytes: Uint8Array, { place, value, way }: Edit, file: Marked): Uint8Array {
   const field = chosen(file, 'text', place);

@@ -107,8 +107,8 @@ interface Opened {
 }
 
 /** Opening and reading everything. What is accepted, two other readers must read alike. */
-export const stateDictTarget: FuzzTarget<Uint8Array> = {
-  name: 'state dict',
+export const stateDictTarget: FuzzTarget = {
+  name: 'state-dict',
   cases: stateDictFiles,
   async open(bytes, blockBytes): Promise<Map<string, Opened>> {
     const { tensors } = await openTorch(bufferSource('x.bin', bytes), { blockBytes });

@@ -46,7 +46,7 @@ interface Opened {
 }
 
 /** The directory and the places of all entries. What is accepted, zip.js must read alike. */
-export const zipTarget: FuzzTarget<Uint8Array> = {
+export const zipTarget: FuzzTarget = {
   name: 'zip',
   cases: mutatedZipFiles,
   async open(bytes, blockBytes): Promise<Opened[]> {

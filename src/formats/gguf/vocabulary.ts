@@ -15,6 +15,8 @@ import type { GgufMetadata } from './values.ts';
 
 const FIX = 'Convert the model anew, with the tokenizer.model of its checkpoint.';
 
+const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** The symbols by which the family is known. */
 const RESERVED = /^<reserved_\d+>$/;
 
@@ -80,7 +82,7 @@ function repairTypes(items: Spellings, scores: Float32Array, types: Int32Array, 
 
 /** A piece as text; what is not UTF-8 is found when the tokenizer is made. */
 function spelling({ bytes, starts, ends }: Spellings, id: number): string {
-  return new TextDecoder().decode(bytes.subarray(starts[id], ends[id]));
+  return DECODER.decode(bytes.subarray(starts[id], ends[id]));
 }
 
 function takePrefix(metadata: GgufMetadata, isFamily: boolean, file: string) {

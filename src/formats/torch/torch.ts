@@ -13,6 +13,7 @@ import type { ByteSource } from '../byte-source.ts';
 import { type Checkpoint, STORED_TYPE_BYTES, type StoredTensor } from '../checkpoint.ts';
 import { type SlabSlot, stridedTensor } from '../strided-tensor.ts';
 import { readZipDirectory, type ZipEntry } from '../zip/directory.ts';
+import { NAME_DECODER } from '../zip/fields.ts';
 import { expectStored, readDataOffsets, readEntry } from '../zip/local-header.ts';
 import { readPickle } from './pickle-reader.ts';
 import type { TorchStorage, TorchTensor } from './pickle-values.ts';
@@ -68,7 +69,7 @@ async function expectVersion(
   root: string,
 ): Promise<void> {
   const text = entry === undefined ? undefined : await readText(source, entry);
-  const version = /^[0-9]{1,4}\s*$/.test(text ?? '') ? Number(text) : 0;
+  const version = /^[0-9]{1,4}[ \t\r\n]*$/.test(text ?? '') ? Number(text) : 0;
   if (version >= 1 && version <= MAX_VERSION) return;
   const found = text === undefined ? 'nothing' : quote(text);
   throw new BaichuanError('torch-version', {
@@ -82,7 +83,7 @@ async function expectVersion(
 }
 
 async function readText(source: ByteSource, entry: ZipEntry): Promise<string> {
-  return new TextDecoder().decode(await readEntry(source, entry, MAX_TEXT_BYTES));
+  return NAME_DECODER.decode(await readEntry(source, entry, MAX_TEXT_BYTES));
 }
 
 async function expectLittleEndian(source: ByteSource, entry: ZipEntry | undefined): Promise<void> {

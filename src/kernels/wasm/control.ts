@@ -173,19 +173,25 @@ export function awaitCall({ slots }: Control, seen: number): number {
   return Atomics.load(slots, SLOT.CALL);
 }
 
-/** Says that a worker cannot finish its ticket, and wakes the engine.
+/** Says that a worker has come to its end, and wakes the engine if it was at work.
  *  @param worker its index */
 export function reportFailure({ slots, reason }: Control, worker: number, message: string): void {
+  if (Atomics.exchange(slots, SLOT.BUSY + worker, 0) === 0) return;
   reason.fill(0);
   for (let i = 0; i < Math.min(message.length, REASON_LENGTH); i++) {
     reason[i] = Math.min(message.charCodeAt(i), 0x7e);
   }
-  Atomics.store(slots, SLOT.BUSY + worker, 0);
   Atomics.store(slots, SLOT.FAILED, worker + 1);
   Atomics.notify(slots, SLOT.FINISHED);
 }
 
-/** Waits until nobody works on an abandoned call, so that its memory can be used again. */
+/** Gives up the present call: no ticket of it can be claimed any more. */
+export function abandon({ slots }: Control): void {
+  Atomics.store(slots, SLOT.NEXT, tagged(Atomics.load(slots, SLOT.CALL), INVALID));
+}
+
+/** Waits until nobody works on an abandoned call, so that its memory can be used again.
+ *  @throws worker-lost */
 export function awaitIdle({ slots }: Control, patienceMs: number): void {
   const since = performance.now();
   for (let worker = 0; worker < MAX_WORKERS; worker++) {

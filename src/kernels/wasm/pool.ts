@@ -6,6 +6,7 @@
 import { BaichuanError } from '../../errors.ts';
 import type { Bank } from './bank.ts';
 import {
+  abandon,
   awaitFinished,
   awaitIdle,
   type Control,
@@ -25,6 +26,9 @@ const TICKETS_PER_THREAD = 8;
 
 /** How long the engine waits for a worker that shows no progress. */
 const PATIENCE_MS = 30_000;
+
+/** How long it waits, after a failure, for those who are still at work. */
+const SETTLE_MS = 1000;
 
 /** The range of a call. */
 export interface Range {
@@ -57,22 +61,35 @@ export function createSingleRunner(control: Control): KernelRunner {
 /** Runs everything in this thread and in workers that serve the same control block.
  *  @param threads workers and this thread */
 export function createPoolRunner(control: Control, threads: number): KernelRunner {
+  // Whether somebody may still work on a call that was given up: its memory must not be used.
   let broken = false;
+  const settle = (patienceMs: number) => {
+    awaitIdle(control, patienceMs);
+    broken = false;
+  };
   const runShared = (bank: Bank, kernel: KernelName, call: KernelCall) => {
-    if (broken) awaitIdle(control, PATIENCE_MS);
-    broken = true;
     Atomics.store(control.slots, SLOT.FAILED, 0);
     const number = publish(control, call);
-    workOn(control, number, call, (_, start, end) => {
-      runKernel(bank, kernel, call.args, start, end);
-    });
-    awaitFinished(control, number, PATIENCE_MS);
-    broken = false;
+    try {
+      workOn(control, number, call, (_, start, end) => {
+        runKernel(bank, kernel, call.args, start, end);
+      });
+      awaitFinished(control, number, PATIENCE_MS);
+    } catch (error) {
+      broken = true;
+      abandon(control);
+      // A ticket takes milliseconds; for who takes longer the next call waits again.
+      try {
+        settle(SETTLE_MS);
+      } catch {}
+      throw error;
+    }
   };
   return {
     threads,
     run(bank, kernel, args, { units, align = 1, work }) {
       throwIfAborted(control);
+      if (broken) settle(PATIENCE_MS);
       if (work < WORTH_SHARING || units <= align) {
         runKernel(bank, kernel, args, 0, units);
         return;
