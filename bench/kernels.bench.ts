@@ -8,8 +8,10 @@
 import { Bench } from 'tinybench';
 import * as reference from '../src/kernels/reference/widen.ts';
 import { createWidener, type SixteenBitDtype } from '../src/kernels/wasm/module.ts';
+import { addAttentionCases } from './support/attention-cases.ts';
 import { printMatmulLines } from './support/matmul-lines.ts';
 import { packingTasks } from './support/packing.ts';
+import { rowTasks } from './support/row-cases.ts';
 
 /** A row block of 8 MiB: 1024 rows of 4096 16-bit numbers. */
 const ROWS = 1024;
@@ -26,7 +28,9 @@ const bench = new Bench({ time: 1000, warmupTime: 200, retainSamples: true });
 /** Bytes that a task reads and writes, by its name. */
 const taskBytes = new Map<string, number>();
 for (const dtype of ['BF16', 'F16'] as const) addWidening(dtype);
-for (const { name, bytes, run } of packingTasks()) add(name, bytes, run);
+for (const { name, bytes, run } of [...packingTasks(), ...rowTasks()]) add(name, bytes, run);
+const attention = addAttentionCases(bench);
+for (const [name, bytes] of attention.bytesOf) taskBytes.set(name, bytes);
 await bench.run();
 
 console.log(`${bench.runtime} ${bench.runtimeVersion}`);
@@ -37,7 +41,9 @@ for (const task of bench.tasks) {
   const gigabytes = (taskBytes.get(task.name) ?? Number.NaN) / 1e9;
   const speed = (gigabytes / (p50 / 1000)).toFixed(1);
   const spread = ((p75 - p25) / 2).toFixed(2);
-  console.log(`${task.name}  ${p50.toFixed(2)} ± ${spread} ms  ${speed} GB/s`);
+  const operations = attention.operationsOf.get(task.name);
+  const rate = operations === undefined ? '' : `  ${(operations / p50 / 1e6).toFixed(1)} 10⁹ op/s`;
+  console.log(`${task.name}  ${p50.toFixed(2)} ± ${spread} ms  ${speed} GB/s${rate}`);
 }
 printMatmulLines((line) => console.log(line));
 

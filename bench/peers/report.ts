@@ -132,7 +132,8 @@ function limitLines(
     const percent = (value: number) => 100 * value;
     const quartersOf = [percent(quartiles[0]), percent(quartiles[1])] as const;
     const summary = { ...summarize([0]), median: percent(median), quartiles: quartersOf };
-    const goal = name === 'decode_of_bandwidth' ? `goal ${100 * BANDWIDTH_GOAL} %` : '';
+    const missed = median >= BANDWIDTH_GOAL ? '' : '  MISSED';
+    const goal = name === 'decode_of_bandwidth' ? `goal ${100 * BANDWIDTH_GOAL} %${missed}` : '';
     return `  ${name.padEnd(36)} ${show(summary)} %  ${goal}`;
   });
   return [

@@ -10,9 +10,10 @@ import {
   runKernel,
 } from '../../spec/support/integer-matmul.ts';
 import { bitsOf, KERNEL_BUILDS, Workbench } from '../../spec/support/kernel-builds.ts';
-import { packFloats } from '../../spec/support/packed-weights.ts';
+import { packFloats, packIntegers } from '../../spec/support/packed-weights.ts';
 import { randomSource } from '../../spec/support/random.ts';
-import * as reference from '../../src/kernels/reference/matmul-float.ts';
+import * as exact from '../../src/kernels/reference/matmul-exact.ts';
+import { matmulBf16, matmulF16, matmulF32 } from '../../src/kernels/reference/matmul-float.ts';
 import type { KernelExports } from '../../src/kernels/wasm/exports.ts';
 import { packedBlockBytes } from '../../src/kernels/wasm/layout.ts';
 import { instantiateKernels, kernelsBinary } from '../../src/kernels/wasm/module.ts';
@@ -56,9 +57,15 @@ export function printMatmulLines(print: (line: string) => void): void {
       for (const line of lines) print(`${simd} ${kernel.name} ${line}`);
     }
     checkFloats(simd);
+    for (const kernel of [...INT4, ...INT8]) checkExact(simd, kernel);
     for (const [name, format] of [
       ['matmulF32', 'f32'],
       ['matmulBf16', 'bf16'],
+      ['matmulF16', 'f16'],
+      ['matmulInt8Exact', 'int8'],
+      ['matmulInt4Exact', 'int4'],
+      ['matmulInt8ChannelExact', 'int8-channel'],
+      ['matmulInt4ChannelExact', 'int4-channel'],
     ] as const) {
       const call: Call = (T, out, rowStart, rowEnd) =>
         kernels[name](0x1000000, 0x10000, FRONT_BYTES, T, out, K, rowStart, rowEnd);
@@ -163,15 +170,48 @@ function checkInteger(simd: Simd, kernel: IntegerKernel): void {
   }
 }
 
+const EXACT = {
+  matmulInt8: ['matmulInt8Exact', exact.matmulInt8Exact],
+  matmulInt4: ['matmulInt4Exact', exact.matmulInt4Exact],
+  matmulInt8Channel: ['matmulInt8ChannelExact', exact.matmulInt8ChannelExact],
+  matmulInt4Channel: ['matmulInt4ChannelExact', exact.matmulInt4ChannelExact],
+} as const;
+
+/** Compares the product of float32 activations with a quantized weight with its mirror. */
+function checkExact(simd: Simd, kernel: IntegerKernel): void {
+  const [name, mirror] = EXACT[kernel.name as keyof typeof EXACT];
+  const [T, out, inFeatures] = [5, 27, 330];
+  const operands = randomOperands(kernel, { T, out, in: inFeatures });
+  const weight = { ...operands.weight, scales: operands.weight.scales.map(() => 0.25) };
+  weight.halfScales = weight.halfScales.map(() => 0x3400); // 0.25
+  const x = randomSource(1).signed(T * inFeatures);
+  const build = buildOf(simd);
+  const workbench = new Workbench(build);
+  const yPtr = workbench.place(new Float32Array(T * out));
+  const xPtr = workbench.place(x);
+  const wPtr = workbench.place(packIntegers(weight, operands, kernel.bits, kernel.perRow));
+  build.kernels[name](yPtr, xPtr, wPtr, T, out, inFeatures, 0, out);
+  const expected = new Float32Array(T * out);
+  mirror(expected, x, weight, T, out, inFeatures, 0, out);
+  // |x| is at most 1, |w| at most 128 / 4.
+  const bound = 8 * 2 ** -24 * inFeatures * 32;
+  const found = workbench.float32(yPtr, T * out);
+  if (found.some((value, i) => !(Math.abs(value - expected[i]) <= bound))) {
+    throw new Error(`${simd} ${name} differs from its mirror`);
+  }
+}
+
 /** Compares the float kernels with their mirror, within the bound for random signs. */
 function checkFloats(simd: Simd): void {
   const [T, out, inFeatures] = [5, 27, 330];
   const x = randomSource(1).signed(T * inFeatures);
   const weight = randomSource(2).signed(out * inFeatures);
   const halves = new Uint16Array(weight.buffer).filter((_, i) => i % 2 === 1); // bfloat16
-  for (const [name, w] of [
-    ['matmulF32', weight],
-    ['matmulBf16', halves],
+  const float16 = Uint16Array.from(weight, (_, i) => (i % 2) * 0x8000 + ((i * 7919) % 0x3c00));
+  for (const [name, w, mirror] of [
+    ['matmulF32', weight, matmulF32],
+    ['matmulBf16', halves, matmulBf16],
+    ['matmulF16', float16, matmulF16],
   ] as const) {
     const build = buildOf(simd);
     const workbench = new Workbench(build);
@@ -180,11 +220,7 @@ function checkFloats(simd: Simd): void {
     const wPtr = workbench.place(packFloats(w, out, inFeatures));
     build.kernels[name](yPtr, xPtr, wPtr, T, out, inFeatures, 0, out);
     const expected = new Float32Array(T * out);
-    if (w instanceof Float32Array) {
-      reference.matmulF32(expected, x, w, T, out, inFeatures, 0, out);
-    } else {
-      reference.matmulBf16(expected, x, w, T, out, inFeatures, 0, out);
-    }
+    (mirror as typeof matmulF32)(expected, x, w as Float32Array, T, out, inFeatures, 0, out);
     // |x| and |w| are at most 1.
     const bound = 8 * 2 ** -24 * inFeatures;
     const found = workbench.float32(yPtr, T * out);

@@ -4,6 +4,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { EngineOptions } from '../../src/engine/engine-options.ts';
 import { load } from '../../src/engine/load.ts';
+import { kernelsBinary } from '../../src/kernels/wasm/module.ts';
+import { chooseSimd } from '../../src/kernels/wasm/simd.ts';
 import { type StartThread, startThread, type Thread } from '../../src/platform/threads.ts';
 import { GOLDENS } from '../support/goldens.ts';
 import { type SyntheticShape, syntheticFolder } from '../support/synthetic-model.ts';
@@ -129,6 +131,51 @@ engine('error: a kernel module of other bytes is refused before anything is read
   const error = await failureOf(load(folder, { wasm: () => new Uint8Array([0, 97, 115, 109, 9]) }));
   assert.is(error?.code, 'option-value');
   assert.is(error?.where, 'wasm');
+});
+
+engine('error: a kernel module of another build, of other kernels, or none at all', async () => {
+  const empty = () => new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
+  const swapped: EngineOptions['wasm'] = ({ simd, shared }) =>
+    kernelsBinary({ simd, shared: !shared });
+  const baseline: EngineOptions['wasm'] = ({ shared }) =>
+    kernelsBinary({ simd: 'baseline', shared });
+  const failing = () => Promise.reject(new Error('no network'));
+  const bytes = empty() as unknown as EngineOptions['wasm'];
+  const wrong: EngineOptions[] = [{ wasm: empty }, { wasm: failing }, { wasm: bytes }];
+  for (const threads of [1, 2]) wrong.push({ wasm: swapped, threads });
+  if (chooseSimd() === 'relaxed') wrong.push({ wasm: baseline, simd: 'relaxed' });
+  for (const options of wrong) {
+    const error = await failureOf(load(syntheticFolder(SHAPE), options));
+    assert.is(error?.code, 'option-value', String(error));
+    assert.is(error?.where, 'wasm');
+  }
+});
+
+engine('law: a kernel module of the right build computes the same', async () => {
+  await using model = await load(syntheticFolder(SHAPE), { wasm: (build) => kernelsBinary(build) });
+  await using expected = await load(syntheticFolder(SHAPE));
+  assert.equal(await model.forward(IDS), await expected.forward(IDS));
+});
+
+engine('law: an option that has no effect is told', async () => {
+  for (const [options, pattern] of [
+    [{ activations: 'fast' }, /Activations stay exact/],
+    [{ kernels: 'reference', simd: 'baseline' }, /use no WebAssembly/],
+  ] as const) {
+    const notices: string[] = [];
+    const onNotice = (notice: string) => notices.push(notice);
+    await using model = await load(syntheticFolder(SHAPE), { ...options, onNotice });
+    assert.match(notices.join(), pattern);
+    assert.is(model.activations, 'exact');
+  }
+});
+
+engine('law: ids in a typed array give the same as in a list', async () => {
+  await using model = await load(syntheticFolder(SHAPE));
+  const expected = await model.forward(IDS);
+  for (const ids of [Int32Array.from(IDS), Uint16Array.from(IDS)]) {
+    assert.equal(await model.forward(ids as unknown as number[]), expected);
+  }
 });
 
 engine('error: options are checked before files are opened', async () => {

@@ -1,8 +1,11 @@
 /** How a model computes: the caller's options, checked and settled. */
 
 import { BaichuanError, quote } from '../errors.ts';
+import { MAX_PAGES } from '../kernels/wasm/bank.ts';
+import { instantiate } from '../kernels/wasm/instance.ts';
 import type { CacheFormat } from '../kernels/wasm/layout.ts';
-import { kernelsBinary } from '../kernels/wasm/module.ts';
+import { type KernelsVariant, kernelsBinary } from '../kernels/wasm/module.ts';
+import { KERNEL_NUMBERS } from '../kernels/wasm/ranged-kernels.ts';
 import { chooseSimd, type Simd } from '../kernels/wasm/simd.ts';
 import { availableThreads } from '../platform/machine.ts';
 import { canShareMemory, type StartThread } from '../platform/threads.ts';

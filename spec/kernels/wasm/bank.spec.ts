@@ -2,12 +2,20 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { openModel } from '../../../src/engine/load.ts';
+import { createLocalEngine } from '../../../src/engine/local-engine.ts';
 import { planMemory } from '../../../src/engine/plan.ts';
+import { readWeights } from '../../../src/engine/read-weights.ts';
+import type { Quantization } from '../../../src/engine/weight-formats.ts';
 import { Bank, MAX_PAGES, PAGE_BYTES } from '../../../src/kernels/wasm/bank.ts';
+import { CONTROL_BYTES, controlOf } from '../../../src/kernels/wasm/control.ts';
+import { createWasmKernels } from '../../../src/kernels/wasm/index.ts';
 import { kernelsBinary } from '../../../src/kernels/wasm/module.ts';
+import { createSingleRunner } from '../../../src/kernels/wasm/pool.ts';
 import { GOLDENS, idsOf, runner } from '../../support/goldens.ts';
 import { wasmKernels } from '../../support/kernel-sets.ts';
 import { expectRefusal } from '../../support/refusal.ts';
+import { type SyntheticShape, syntheticFolder } from '../../support/synthetic-model.ts';
 
 const banks = suite('banks');
 const module = new WebAssembly.Module(kernelsBinary({ simd: 'baseline', shared: false }));
@@ -29,6 +37,47 @@ for (const golden of GOLDENS.slice(0, 2)) {
         const found = far.run([{ sequence: far.kvCache.open(), ids }]);
         assert.equal(found, alike, `${cache} past ${skippedBytes / GIB} GiB`);
       }
+    }
+  });
+}
+
+const SHAPE: SyntheticShape = {
+  position: 'alibi',
+  vocabSize: 301,
+  hiddenSize: 360,
+  intermediateSize: 452,
+  numHiddenLayers: 2,
+  numAttentionHeads: 5,
+};
+
+/** Logits of two prompts in a row, quantized, with the memory that lies before everything else. */
+async function quantizedLogits(quantize: Quantization, skippedBytes: number | 'most') {
+  const { config, checkpoint } = await openModel(syntheticFolder(SHAPE));
+  const plan = planMemory(config, { quantize, contextLength: 192 });
+  const pages = Math.ceil(plan.totalBytes / PAGE_BYTES) + 1;
+  const skip = skippedBytes === 'most' ? (MAX_PAGES - pages) * PAGE_BYTES : skippedBytes;
+  const kernels = createWasmKernels({
+    ...{ module, shared: false, activations: 'fast', cache: plan.kvCache },
+    banks: plan.banks.map((bank) => ({ ...bank, skippedBytes: skip })),
+    runner: createSingleRunner(controlOf(new ArrayBuffer(CONTROL_BYTES))),
+  });
+  const { formats } = plan;
+  const engine = createLocalEngine(kernels, { config, contextLength: 192, formats }, false);
+  await readWeights({ config, checkpoint }, { engine, formats }, { onNotice: assert.unreachable });
+  const sequence = engine.open();
+  const run = (count: number) => {
+    const ids = Array.from({ length: count }, (_, i) => (i * 7 + count) % SHAPE.vocabSize);
+    return engine.run([{ sequence, ids }], { logits: 'all' });
+  };
+  return [(await run(64)).logits, (await run(66)).logits];
+}
+
+for (const quantize of ['int4', 'int8', 'int4-channel', 'int8-channel'] as const) {
+  banks(`law: past 2.99 GiB and up to the last page ${quantize} has the same bits`, async () => {
+    const expected = await quantizedLogits(quantize, 0);
+    assert.ok(expected[1].every(Number.isFinite));
+    for (const skippedBytes of [2.99 * GIB, 'most'] as const) {
+      assert.equal(await quantizedLogits(quantize, skippedBytes), expected, String(skippedBytes));
     }
   });
 }

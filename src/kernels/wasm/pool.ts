@@ -24,11 +24,15 @@ const WORTH_SHARING = 2 ** 17;
 /** Tickets per thread: several, so that a thread that is held up leaves its rest to others. */
 const TICKETS_PER_THREAD = 8;
 
-/** How long the engine waits for a worker that shows no progress. */
-const PATIENCE_MS = 30_000;
+/** How long the engine waits. */
+export interface Patience {
+  /** For a worker that shows no progress. */
+  readonly progressMs: number;
+  /** After a failure, for those who are still at work. */
+  readonly settleMs: number;
+}
 
-/** How long it waits, after a failure, for those who are still at work. */
-const SETTLE_MS = 1000;
+const PATIENCE: Patience = { progressMs: 30_000, settleMs: 1000 };
 
 /** The range of a call. */
 export interface Range {
@@ -60,7 +64,11 @@ export function createSingleRunner(control: Control): KernelRunner {
 
 /** Runs everything in this thread and in workers that serve the same control block.
  *  @param threads workers and this thread */
-export function createPoolRunner(control: Control, threads: number): KernelRunner {
+export function createPoolRunner(
+  control: Control,
+  threads: number,
+  { progressMs, settleMs }: Patience = PATIENCE,
+): KernelRunner {
   // Whether somebody may still work on a call that was given up: its memory must not be used.
   let broken = false;
   const settle = (patienceMs: number) => {
@@ -74,13 +82,13 @@ export function createPoolRunner(control: Control, threads: number): KernelRunne
       workOn(control, number, call, (_, start, end) => {
         runKernel(bank, kernel, call.args, start, end);
       });
-      awaitFinished(control, number, PATIENCE_MS);
+      awaitFinished(control, number, progressMs);
     } catch (error) {
       broken = true;
       abandon(control);
       // A ticket takes milliseconds; for who takes longer the next call waits again.
       try {
-        settle(SETTLE_MS);
+        settle(settleMs);
       } catch {}
       throw error;
     }
@@ -89,7 +97,7 @@ export function createPoolRunner(control: Control, threads: number): KernelRunne
     threads,
     run(bank, kernel, args, { units, align = 1, work }) {
       throwIfAborted(control);
-      if (broken) settle(PATIENCE_MS);
+      if (broken) settle(progressMs);
       if (work < WORTH_SHARING || units <= align) {
         runKernel(bank, kernel, args, 0, units);
         return;
