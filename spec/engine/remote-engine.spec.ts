@@ -21,10 +21,11 @@ const SHAPE: SyntheticShape = {
   numHiddenLayers: 3,
   numAttentionHeads: 5,
 };
+const FOLDER = syntheticFolder(SHAPE);
 const IDS = Array.from({ length: 83 }, (_, i) => (i * 7919 + 13) % SHAPE.vocabSize);
 
-async function logits(options: EngineOptions, shape = SHAPE): Promise<Float32Array> {
-  await using model = await load(syntheticFolder(shape), options);
+async function logits(options: EngineOptions, folder = FOLDER): Promise<Float32Array> {
+  await using model = await load(folder, options);
   return (await model.forward(IDS)).data;
 }
 
@@ -39,9 +40,9 @@ for (const quantize of ['none', 'int8', 'int4', 'int8-channel', 'int4-channel'] 
 }
 
 engine('law: rotary models give the same bits in any number of threads', async () => {
-  const shape = { ...SHAPE, position: 'rope' as const };
-  const alone = await logits({ quantize: 'int4', threads: 1 }, shape);
-  assert.equal(await logits({ quantize: 'int4', threads: 3 }, shape), alone);
+  const rotary = syntheticFolder({ ...SHAPE, position: 'rope' });
+  const alone = await logits({ quantize: 'int4', threads: 1 }, rotary);
+  assert.equal(await logits({ quantize: 'int4', threads: 3 }, rotary), alone);
   assert.not.equal(alone, await logits({ quantize: 'int4', threads: 1 }));
 });
 
@@ -72,7 +73,7 @@ function watchedThreads() {
 
 engine('law: a worker that dies fails at most its pass, and is replaced', async () => {
   const { threads, start } = watchedThreads();
-  await using model = await load(syntheticFolder(SHAPE), { threads: 3, startThread: start });
+  await using model = await load(FOLDER, { threads: 3, startThread: start });
   const { data: expected } = await model.forward(IDS);
   for (let round = 0; round < 4; round++) {
     const running = model.forward(IDS);
@@ -87,7 +88,7 @@ engine('law: a worker that dies fails at most its pass, and is replaced', async 
 
 engine('error: with the engine worker the model is lost, clearly and for good', async () => {
   const { threads, start } = watchedThreads();
-  const model = await load(syntheticFolder(SHAPE), { threads: 2, startThread: start });
+  const model = await load(FOLDER, { threads: 2, startThread: start });
   const running = model.forward(IDS);
   await threads[0].terminate();
   for (const promise of [running, model.forward(IDS)]) {
@@ -100,7 +101,7 @@ engine('error: with the engine worker the model is lost, clearly and for good', 
 
 engine('law: a stop ends a prompt within a moment and changes nothing', async () => {
   for (const threads of [1, 2]) {
-    await using model = await load(syntheticFolder(SHAPE), { threads });
+    await using model = await load(FOLDER, { threads });
     const sequence = model.openSequence();
     await sequence.append(IDS);
     const expected = await sequence.fork().append([5]);
@@ -120,7 +121,7 @@ engine('law: a stop ends a prompt within a moment and changes nothing', async ()
 });
 
 engine('law: closing a model rejects what it has not answered', async () => {
-  const model = await load(syntheticFolder(SHAPE), { threads: 2 });
+  const model = await load(FOLDER, { threads: 2 });
   const failure = failureOf(model.forward(IDS));
   await model.close();
   assert.is((await failure)?.code, 'model-closed');
@@ -145,15 +146,15 @@ engine('error: a kernel module of another build, of other kernels, or none at al
   for (const threads of [1, 2]) wrong.push({ wasm: swapped, threads });
   if (chooseSimd() === 'relaxed') wrong.push({ wasm: baseline, simd: 'relaxed' });
   for (const options of wrong) {
-    const error = await failureOf(load(syntheticFolder(SHAPE), options));
+    const error = await failureOf(load(FOLDER, options));
     assert.is(error?.code, 'option-value', String(error));
     assert.is(error?.where, 'wasm');
   }
 });
 
 engine('law: a kernel module of the right build computes the same', async () => {
-  await using model = await load(syntheticFolder(SHAPE), { wasm: (build) => kernelsBinary(build) });
-  await using expected = await load(syntheticFolder(SHAPE));
+  await using model = await load(FOLDER, { wasm: (build) => kernelsBinary(build) });
+  await using expected = await load(FOLDER);
   assert.equal(await model.forward(IDS), await expected.forward(IDS));
 });
 
@@ -164,14 +165,14 @@ engine('law: an option that has no effect is told', async () => {
   ] as const) {
     const notices: string[] = [];
     const onNotice = (notice: string) => notices.push(notice);
-    await using model = await load(syntheticFolder(SHAPE), { ...options, onNotice });
+    await using model = await load(FOLDER, { ...options, onNotice });
     assert.match(notices.join(), pattern);
     assert.is(model.activations, 'exact');
   }
 });
 
 engine('law: ids in a typed array give the same as in a list', async () => {
-  await using model = await load(syntheticFolder(SHAPE));
+  await using model = await load(FOLDER);
   const expected = await model.forward(IDS);
   for (const ids of [Int32Array.from(IDS), Uint16Array.from(IDS)]) {
     assert.equal(await model.forward(ids as unknown as number[]), expected);

@@ -82,19 +82,26 @@ export function checkEngineOptions(options: EngineOptions): void {
   });
 }
 
+/** What matters of a model. */
+export interface ModelKind {
+  /** Whether more than one thread would only wait. */
+  readonly small: boolean;
+  /** Whether it holds quantized weights. */
+  readonly quantized: boolean;
+}
+
 /** Settles the options.
- *  @param small whether more than one thread would only wait
  *  @param onNotice told why fewer threads are used than asked for @throws option-unsupported */
 export async function settleEngineOptions(
   options: EngineOptions,
-  small: boolean,
+  { small, quantized }: ModelKind,
   onNotice: (notice: string) => void,
 ): Promise<EngineChoice> {
   const { kernels = 'wasm', quantize = 'none', simd = 'auto' } = options;
   const isGrouped = quantize === 'int8' || quantize === 'int4';
   const { kvCache = defaultCache(quantize) } = options;
   const wanted = options.activations ?? (isGrouped ? 'fast' : 'exact');
-  const activations = quantize === 'none' ? 'exact' : wanted;
+  const activations = quantized ? wanted : 'exact';
   if (activations !== wanted) onNotice('Activations stay exact: the weights are not quantized.');
   const common = { kernels, quantize, activations, kvCache };
   if (kernels === 'reference') {

@@ -44,7 +44,11 @@ export async function startEngine(request: EngineRequest): Promise<StartedEngine
   const planOptions = { ...options, contextLength: plannedLength, storedAs };
   const plan = planMemory(config, planOptions);
   await expectRoom(config, plan, planOptions);
-  const choice = await settleEngineOptions(options, plan.weightBytes < SMALL_BYTES, onNotice);
+  const kind = {
+    small: plan.weightBytes < SMALL_BYTES,
+    quantized: [...plan.formats.values()].some((format) => format.startsWith('int')),
+  };
+  const choice = await settleEngineOptions(options, kind, onNotice);
   const setup = { config, contextLength, formats: plan.formats };
   if (choice.kernels === 'reference') {
     const kernels = createReferenceKernels(choice);

@@ -3,9 +3,13 @@
 import { type TransferListItem, Worker } from 'node:worker_threads';
 import type { Thread, ThreadEvents } from './threads.ts';
 
+/** What a worker makes anew lives for one kernel call: room for more of it would only be held. */
+const LIMITS = { maxYoungGenerationSizeMb: 2 };
+
 /** Starts a worker that runs a script, without the loaders and flags of its parent. */
 export function startNodeThread(source: string, events: ThreadEvents): Thread {
-  const worker = new Worker(source, { eval: true, execArgv: [], name: 'baichuan' });
+  const options = { eval: true, execArgv: [], name: 'baichuan', resourceLimits: LIMITS };
+  const worker = new Worker(source, options);
   let ended = false;
   const end = (reason: unknown) => {
     if (!ended) events.onEnd(reason);

@@ -50,9 +50,11 @@ const SHAPE: SyntheticShape = {
   numAttentionHeads: 5,
 };
 
+const FOLDER = syntheticFolder(SHAPE);
+
 /** Logits of two prompts in a row, quantized, with the memory that lies before everything else. */
 async function quantizedLogits(quantize: Quantization, skippedBytes: number | 'most') {
-  const { config, checkpoint } = await openModel(syntheticFolder(SHAPE));
+  const { config, checkpoint } = await openModel(FOLDER);
   const plan = planMemory(config, { quantize, contextLength: 192 });
   const pages = Math.ceil(plan.totalBytes / PAGE_BYTES) + 1;
   const skip = skippedBytes === 'most' ? (MAX_PAGES - pages) * PAGE_BYTES : skippedBytes;
