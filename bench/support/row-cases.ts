@@ -129,8 +129,13 @@ export function rowTasks(): RowTask[] {
 
 function taskOf({ name, args, results, mirror, tolerance = 0 }: RowCase): RowTask {
   const arrays = args.flat().filter((value) => typeof value !== 'number');
-  const bytes = arrays.reduce((sum, { byteLength }) => sum + byteLength + 64, 0);
-  const pages = Math.ceil(bytes / PAGE_BYTES) + 2;
+  const sizes = arrays.map(({ byteLength }) => byteLength);
+  const pages = Math.ceil(sizes.reduce((sum, size) => sum + size + 64, 0) / PAGE_BYTES) + 2;
+  // Of a table, the rows that are gathered.
+  const touched = sizes.map((size, i) =>
+    name.startsWith('gather') && i === 1 ? (size * T) / V : size,
+  );
+  const bytes = touched.reduce((sum, size) => sum + size, 0);
   const memory = new WebAssembly.Memory({ initial: pages });
   const binary = kernelsBinary({ simd: isRelaxed ? 'relaxed' : 'baseline', shared: false });
   const kernels = instantiateKernels(memory, binary);

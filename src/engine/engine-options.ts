@@ -136,33 +136,38 @@ export async function compileKernels(
 ): Promise<WebAssembly.Module> {
   const build = { simd, shared };
   if (wasm === undefined) return WebAssembly.compile(kernelsBinary(build));
+  let fault: string | undefined;
+  let cause: unknown;
   try {
     const binary = await wasm(build);
     const module =
       binary instanceof WebAssembly.Module ? binary : await WebAssembly.compile(binary);
-    expectBuild(module, build);
-    return module;
-  } catch (cause) {
-    const kind = `${simd}${shared ? ', shared memory' : ''}`;
-    throw new BaichuanError('option-value', {
-      where: 'wasm',
-      what: `This is no WebAssembly module of the kernels in this build (${kind}).`,
-      fix: 'Pass the file of dist/wasm/ for the build asked for, of the same version.',
-      cause,
-    });
+    fault = misfitOf(module, build);
+    if (fault === undefined) return module;
+  } catch (error) {
+    fault = 'it does not compile, or wants another memory';
+    cause = error;
   }
+  const kind = `${simd}${shared ? ', shared memory' : ''}`;
+  throw new BaichuanError('option-value', {
+    where: 'wasm',
+    what: `This is no WebAssembly module of the kernels in this build (${kind}): ${fault}.`,
+    fix: 'Pass the file of dist/wasm/ for the build asked for, of the same version.',
+    cause,
+  });
 }
 
-/** Tries a module of the caller's over a small memory. @throws whatever does not fit */
-function expectBuild(module: WebAssembly.Module, { simd, shared }: KernelsVariant): void {
-  const exports = instantiate(
-    new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared }),
-    module,
-  );
+/** Tries a module of the caller's over a small memory. @returns what is wrong with it */
+function misfitOf(
+  module: WebAssembly.Module,
+  { simd, shared }: KernelsVariant,
+): string | undefined {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared });
+  const exports = instantiate(memory, module);
   const missing = [...KERNEL_NUMBERS.keys()].find((name) => typeof exports[name] !== 'function');
-  if (missing !== undefined) throw new TypeError(`it has no ${missing}`);
+  if (missing !== undefined) return `it has no ${missing}`;
   const isRelaxed = Number(exports.activationBytes.value) === 1;
-  if (isRelaxed !== (simd === 'relaxed')) throw new TypeError('it is the other build');
+  return isRelaxed === (simd === 'relaxed') ? undefined : 'it is another build';
 }
 
 function expectOneOf(where: string, value: string | undefined, known: readonly string[]): void {

@@ -221,9 +221,7 @@ async function startPool(
   for (let worker = 0; worker < workers; worker++) ports.push(await launch(worker));
   return {
     ports,
-    trust() {
-      replacements = 0;
-    },
+    trust: () => void (replacements = 0),
     replaceAll() {
       threads.forEach((thread, worker) => {
         thread.terminate().then(() => {
