@@ -194,8 +194,7 @@ async function startPool(
   onReplace: (worker: number, port: MessagePort) => void,
 ): Promise<Pool> {
   const threads: Thread[] = [];
-  let replacements = 0;
-  let closed = false;
+  let [replacements, closed] = [0, false];
   const launch = async (worker: number): Promise<MessagePort> => {
     const { port1, port2 } = new MessageChannel();
     const onEnd = (reason: unknown) => {
@@ -221,7 +220,9 @@ async function startPool(
   for (let worker = 0; worker < workers; worker++) ports.push(await launch(worker));
   return {
     ports,
-    trust: () => void (replacements = 0),
+    trust() {
+      replacements = 0;
+    },
     replaceAll() {
       threads.forEach((thread, worker) => {
         thread.terminate().then(() => {
