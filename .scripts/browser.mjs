@@ -20,6 +20,8 @@ import { ROOT } from './lib/command.mjs';
 import { listFiles } from './lib/stage.mjs';
 
 const SPECS = /^spec\/(kernels|layers|model|tensor|tokenizer|math|generate|verify)\/.*\.spec\.ts$/;
+/** The first thread of a page may not wait for others, as the pool's engine does. */
+const WAITING = /^spec\/kernels\/wasm\/pool\.spec\.ts$/;
 /** Those of the engine that read no files by path. */
 const ENGINE =
   /^spec\/engine\/(generate|inputs|language-model|plan|recorder|remote-engine)\.spec\.ts$/;
@@ -45,6 +47,7 @@ const isWanted = (/** @type {string} */ file) =>
   filters.length === 0 || filters.some((filter) => file.includes(filter));
 const files = listFiles('spec')
   .filter((file) => [SPECS, ENGINE, FORMATS].some((pattern) => pattern.test(file)))
+  .filter((file) => !WAITING.test(file))
   .filter(isWanted);
 /** Pages that share memory come first: `isolated` tells them apart. */
 const bits = isWanted(BITS) ? [`isolated:${BITS}`, `alone:${BITS}`] : [];
