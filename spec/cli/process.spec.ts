@@ -72,7 +72,7 @@ for (const args of [
   cli(`law: Ctrl-C ends ${args.join(' ')} that waits for standard input`, async () => {
     const child = start(args);
     const end = ended(child);
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await new Promise((resolve) => setTimeout(resolve, 2000));
     const sent = performance.now();
     child.kill('SIGINT');
     const { code, stdout, stderr } = await end;
