@@ -10,19 +10,13 @@ import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { orderedDict, pickle } from '../spec/support/pickle-code.ts';
-import { tensorCode, wholeView } from '../spec/support/torch-file.ts';
+import { type TensorToWrite, writeTorch } from '../src/index.ts';
+import { SIZES_7B, SIZES_13B, sizeOptions, sizesOf } from './support/size-options.ts';
 import {
   createSyntheticModel,
   type SyntheticTensor,
   syntheticConfig,
 } from './support/synthetic-model.ts';
-import { zipStream } from './support/zip-stream.ts';
-
-const PRESETS = {
-  '13b': { layers: 40, hidden: 5120, intermediate: 13_696, heads: 40, vocabulary: 64_000 },
-  '7b': { layers: 32, hidden: 4096, intermediate: 11_008, heads: 32, vocabulary: 64_000 },
-};
 
 /** Bytes of the first shards as published. */
 const SHARD_BYTES = 9.97e9;
@@ -30,6 +24,8 @@ const BLOCK_BYTES = 16 * 2 ** 20;
 
 /** Elements of `inv_freq`, half a head of the published shape. */
 const INV_FREQ = 64;
+
+type Fill = (tensor: SyntheticTensor, byteOffset: number, target: Uint8Array) => void;
 
 /** What one file holds. */
 interface Shard {
@@ -41,11 +37,7 @@ const { values } = parseArgs({
   options: {
     out: { type: 'string' },
     model: { type: 'string', default: '13b' },
-    layers: { type: 'string' },
-    hidden: { type: 'string' },
-    intermediate: { type: 'string' },
-    heads: { type: 'string' },
-    vocabulary: { type: 'string' },
+    ...sizeOptions(),
     clean: { type: 'boolean', default: false },
   },
 });
@@ -60,13 +52,8 @@ if (values.clean) rmSync(folder, { recursive: true, force: true });
 else await make();
 
 async function make(): Promise<void> {
-  const preset = PRESETS[model];
   const sizes = {
-    layers: Number(values.layers ?? preset.layers),
-    hidden: Number(values.hidden ?? preset.hidden),
-    intermediate: Number(values.intermediate ?? preset.intermediate),
-    heads: Number(values.heads ?? preset.heads),
-    vocabulary: Number(values.vocabulary ?? preset.vocabulary),
+    ...sizesOf(values, model === '7b' ? SIZES_7B : SIZES_13B),
     positions: model === '7b' ? ('rope' as const) : ('alibi' as const),
   };
   const synthetic = createSyntheticModel(sizes);
@@ -105,56 +92,39 @@ function shardsOf(tensors: readonly SyntheticTensor[]): Shard[] {
   return parts.map((part, index) => ({ name: nameOf(index), tensors: part }));
 }
 
-async function writeShard(
-  { name, tensors }: Shard,
-  fill: (tensor: SyntheticTensor, byteOffset: number, target: Uint8Array) => void,
-  layers: number,
-): Promise<void> {
+async function writeShard({ name, tensors }: Shard, fill: Fill, layers: number): Promise<void> {
   const file = path.join(folder, name);
   process.stderr.write(`writing ${file}\n`);
   const handle = await open(file, 'w');
   try {
-    const zip = zipStream(handle);
-    const root = 'archive';
-    await zip.begin(`${root}/data.pkl`);
-    await zip.write(pickle(stateOf(tensors, layers)).bytes);
-    await zip.end();
-    for (const [index, tensor] of tensors.entries()) {
-      await zip.begin(`${root}/data/${index}`);
-      for (let at = 0; at < tensor.byteLength; at += BLOCK_BYTES) {
-        const block = new Uint8Array(Math.min(BLOCK_BYTES, tensor.byteLength - at));
-        fill(tensor, at, block);
-        await zip.write(block);
-      }
-      await zip.end();
-    }
-    if (model === '7b') {
-      await zip.begin(`${root}/data/${tensors.length}`);
-      await zip.write(new Uint8Array(4 * INV_FREQ));
-      await zip.end();
-    }
-    await zip.begin(`${root}/version`);
-    await zip.write(new TextEncoder().encode('3\n'));
-    await zip.end();
-    await zip.finish();
+    const sink = { write: async (bytes: Uint8Array) => handle.writeFile(bytes) };
+    const weights = tensors.map((tensor): TensorToWrite => {
+      const { name, shape } = tensor;
+      return { name, dtype: 'BF16', shape, chunks: blocksOf(tensor, fill) };
+    });
+    await writeTorch(sink, [...weights, ...frequencies(layers)]);
     await handle.sync();
   } finally {
     await handle.close();
   }
 }
 
-/** The state dict as it is pickled; all layers of 7B share one storage of inverse frequencies. */
-function stateOf(tensors: readonly SyntheticTensor[], layers: number) {
-  const entries = tensors.map(
-    ({ name, shape }, index) =>
-      [name, tensorCode(wholeView('BF16', String(index), shape))] as const,
-  );
-  const shared = tensorCode(wholeView('F32', String(tensors.length), [INV_FREQ]));
-  const frequencies = Array.from(
-    { length: model === '7b' ? layers : 0 },
-    (_, layer) => [`model.layers.${layer}.self_attn.rotary_emb.inv_freq`, shared] as const,
-  );
-  return orderedDict([...entries, ...frequencies]);
+function* blocksOf(tensor: SyntheticTensor, fill: Fill): Generator<Uint8Array> {
+  for (let at = 0; at < tensor.byteLength; at += BLOCK_BYTES) {
+    const block = new Uint8Array(Math.min(BLOCK_BYTES, tensor.byteLength - at));
+    fill(tensor, at, block);
+    yield block;
+  }
+}
+
+/** What the file of 7B holds beside its parameters. */
+function frequencies(layers: number): TensorToWrite[] {
+  return Array.from({ length: model === '7b' ? layers : 0 }, (_, layer) => ({
+    name: `model.layers.${layer}.self_attn.rotary_emb.inv_freq`,
+    dtype: 'F32',
+    shape: [INV_FREQ],
+    chunks: [new Uint8Array(4 * INV_FREQ)],
+  }));
 }
 
 function writeIndex(shards: readonly Shard[], totalBytes: number): void {

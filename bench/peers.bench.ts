@@ -21,6 +21,7 @@ import { installPeers } from './peers/install.ts';
 import { tokenCost } from './peers/limits.ts';
 import { goals, type Measured, ratios, shares, table } from './peers/report.ts';
 import { progress } from './peers/rounds.ts';
+import { SIZES_637M, sizeOptions, sizesOf } from './support/size-options.ts';
 import { createSyntheticModel, type SyntheticSizes } from './support/synthetic-model.ts';
 
 /** A prompt and new tokens. */
@@ -43,11 +44,7 @@ const { values } = parseArgs({
     clean: { type: 'boolean', default: false },
     only: { type: 'string', default: PARTS.join(',') },
     rounds: { type: 'string', default: '7' },
-    layers: { type: 'string', default: '40' },
-    hidden: { type: 'string', default: '1024' },
-    intermediate: { type: 'string', default: '2752' },
-    heads: { type: 'string', default: '8' },
-    vocabulary: { type: 'string', default: '64000' },
+    ...sizeOptions(),
   },
 });
 
@@ -56,13 +53,7 @@ if (values.clean) {
 } else await main();
 
 async function main(): Promise<void> {
-  const sizes: SyntheticSizes = {
-    layers: Number(values.layers),
-    hidden: Number(values.hidden),
-    intermediate: Number(values.intermediate),
-    heads: Number(values.heads),
-    vocabulary: Number(values.vocabulary),
-  };
+  const sizes = sizesOf(values, SIZES_637M);
   if (sizes.layers !== 40) throw new Error('llama.cpp takes 40 layers for ALiBi, and no others');
   const begin = performance.now();
   const [load] = loadavg();

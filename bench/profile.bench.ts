@@ -19,6 +19,7 @@ import { kernelsBinary } from '../src/kernels/wasm/module.ts';
 import { createSingleRunner, type KernelRunner } from '../src/kernels/wasm/pool.ts';
 import { chooseSimd } from '../src/kernels/wasm/simd.ts';
 import { tokenIds } from './peers/contest.ts';
+import { SIZES_637M, sizeOptions, sizesOf } from './support/size-options.ts';
 import { createSyntheticModel } from './support/synthetic-model.ts';
 
 interface Spent {
@@ -36,22 +37,12 @@ const { values } = parseArgs({
     prompt: { type: 'string', default: '256' },
     new: { type: 'string', default: '32' },
     rounds: { type: 'string', default: '3' },
-    layers: { type: 'string', default: '40' },
-    hidden: { type: 'string', default: '1024' },
-    intermediate: { type: 'string', default: '2752' },
-    heads: { type: 'string', default: '8' },
-    vocabulary: { type: 'string', default: '64000' },
+    ...sizeOptions(),
   },
 });
 
 const spent = new Map<string, Spent>();
-const sizes = {
-  layers: Number(values.layers),
-  hidden: Number(values.hidden),
-  intermediate: Number(values.intermediate),
-  heads: Number(values.heads),
-  vocabulary: Number(values.vocabulary),
-};
+const sizes = sizesOf(values, SIZES_637M);
 const [prompt, tokens] = [Number(values.prompt), Number(values.new)];
 const engine = await loadEngine();
 const ids = tokenIds(prompt + tokens, sizes.vocabulary);

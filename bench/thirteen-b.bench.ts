@@ -20,8 +20,8 @@ import { type Contestant, type OurOptions, type Task, tokenIds } from './peers/c
 import { CACHE, installPeers, nodeBinary, peerModule } from './peers/install.ts';
 import { startContestant } from './peers/process.ts';
 import { progress } from './peers/rounds.ts';
+import { SIZES_13B, sizeOptions, sizesOf } from './support/size-options.ts';
 import { removeSyntheticGguf, writeSyntheticGguf } from './support/synthetic-gguf.ts';
-import type { SyntheticSizes } from './support/synthetic-model.ts';
 
 /** KiB of `time -v`: the published int4 figure for a GPU, 9.7 · 10⁹ bytes. */
 const MOST_RESIDENT = 9_472_656;
@@ -56,11 +56,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     only: { type: 'string', default: 'ours,native' },
     threads: { type: 'string', default: '1' },
-    layers: { type: 'string', default: '40' },
-    hidden: { type: 'string', default: '5120' },
-    intermediate: { type: 'string', default: '13696' },
-    heads: { type: 'string', default: '40' },
-    vocabulary: { type: 'string', default: '64000' },
+    ...sizeOptions(),
     context: { type: 'string', default: '4096' },
     new: { type: 'string', default: '64' },
     short: { type: 'boolean', default: false },
@@ -68,13 +64,7 @@ const { values } = parseArgs({
   },
 });
 
-const sizes: SyntheticSizes = {
-  layers: Number(values.layers),
-  hidden: Number(values.hidden),
-  intermediate: Number(values.intermediate),
-  heads: Number(values.heads),
-  vocabulary: Number(values.vocabulary),
-};
+const sizes = sizesOf(values, SIZES_13B);
 const [context, newTokens] = [Number(values.context), Number(values.new)];
 const threads = Number(values.threads);
 const load: OurOptions = { quantize: 'int4', threads, simd: 'auto', contextLength: context };

@@ -23,28 +23,19 @@ import {
   traceMetadata,
   writeTrace,
 } from '../src/index.ts';
+import { SIZES_13B, sizeOptions, sizesOf } from './support/size-options.ts';
 import { createSyntheticModel } from './support/synthetic-model.ts';
 
 const GOAL = 2e9;
 
 const { values } = parseArgs({
   options: {
-    layers: { type: 'string', default: '40' },
-    hidden: { type: 'string', default: '5120' },
-    intermediate: { type: 'string', default: '13696' },
-    heads: { type: 'string', default: '40' },
-    vocabulary: { type: 'string', default: '64000' },
+    ...sizeOptions(),
     tokens: { type: 'string', default: '1' },
     compare: { type: 'string' },
   },
 });
-const { folder } = createSyntheticModel({
-  layers: Number(values.layers),
-  hidden: Number(values.hidden),
-  intermediate: Number(values.intermediate),
-  heads: Number(values.heads),
-  vocabulary: Number(values.vocabulary),
-});
+const { folder } = createSyntheticModel(sizesOf(values, SIZES_13B));
 if (values.compare === undefined) await record();
 else await judge(values.compare);
 

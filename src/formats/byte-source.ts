@@ -28,6 +28,17 @@ export interface PlacedByteSink {
   writeAt(byteOffset: number, bytes: Uint8Array): Promise<void>;
 }
 
+/** Bytes one after the other. */
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
 /** A file in memory. */
 export interface MemorySink extends ByteSink, PlacedByteSink {
   /** A copy of what was written; zeros where nothing was. */
