@@ -17,11 +17,31 @@ export const FLAGS = [
 /** The longest that the pages of one browser may take, on a busy machine too. */
 const LIMIT_MS = 300_000;
 
-/** @typedef {{ method?: string, id?: number, result?: any, error?: { message: string },
- *    params?: any, sessionId?: string }} Message */
+/** @typedef {{ text?: string, exception?: { description: string } }} Thrown */
+
+/** What the calls made here answer. @typedef {{
+ *    targetId?: string,
+ *    sessionId?: string,
+ *    result?: { value?: unknown },
+ *    exceptionDetails?: Thrown,
+ *    cssContentSize?: { x: number, y: number, width: number, height: number },
+ *    data?: string,
+ *  }} Answer */
+
+/** What the events listened to tell. @typedef {{
+ *    request?: { url: string },
+ *    exceptionDetails?: Thrown,
+ *    entry?: { level: string, text: string },
+ *    type?: string,
+ *  }} Told */
+
+/** @typedef {{ method?: string, id?: number, result?: Answer, error?: { message: string },
+ *    params?: Told, sessionId?: string }} Message */
 
 /** @typedef {{
- *    evaluate: (script: string) => Promise<any>,
+ *    evaluate: (script: string) => Promise<unknown>,
+ *    text: (script: string) => Promise<string>,
+ *    number: (script: string) => Promise<number>,
  *    press: (key: string) => Promise<void>,
  *    darken: () => Promise<void>,
  *    screenshot: () => Promise<Buffer>,
@@ -46,7 +66,11 @@ export async function withChromium(use) {
     child.on('exit', (code) => reject(new Error(`${CHROMIUM} ended with ${code}`)));
   });
   try {
-    const connection = connect(child.stdio);
+    const [, , , input, output] = child.stdio;
+    const connection = connect(
+      /** @type {import('node:stream').Writable} */ (input),
+      /** @type {import('node:stream').Readable} */ (output),
+    );
     const late = new Promise((_, reject) => {
       setTimeout(() => reject(new Error(`no end after ${LIMIT_MS / 1000} s`)), LIMIT_MS).unref();
     });
@@ -84,8 +108,8 @@ export async function removeProfile(profile) {
   process.stderr.write(`could not remove ${profile}\n`);
 }
 
-/** @param {any} stdio with the pipes 3 and 4 */
-function connect([, , , input, output]) {
+/** @param {import('node:stream').Writable} input @param {import('node:stream').Readable} output */
+function connect(input, output) {
   /** @type {Map<number, (message: Message) => void>} */
   const waiting = new Map();
   /** @type {Set<(message: Message) => void>} */
@@ -104,13 +128,13 @@ function connect([, , , input, output]) {
   return {
     listeners,
     /** @param {string} method @param {object} [params] @param {string} [sessionId]
-     *  @returns {Promise<any>} */
+     *  @returns {Promise<Answer>} */
     send(method, params = {}, sessionId) {
       last += 1;
       const id = last;
       input.write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
       return new Promise((resolve, reject) => {
-        waiting.set(id, ({ result, error }) => {
+        waiting.set(id, ({ result = {}, error }) => {
           waiting.delete(id);
           if (error === undefined) resolve(result);
           else reject(new Error(`${method}: ${error.message}`));
@@ -135,9 +159,9 @@ async function openPage(connection, url, { scripts = true, width = 1160 } = {}) 
   const loaded = new Promise((resolve) => {
     connection.listeners.add((message) => {
       if (message.sessionId !== sessionId) return;
-      const { method, params } = message;
+      const { method, params = {} } = message;
       if (method === 'Page.loadEventFired') resolve(undefined);
-      if (method === 'Network.requestWillBeSent') requests.push(params.request.url);
+      if (method === 'Network.requestWillBeSent') requests.push(params.request?.url ?? '');
       const complaint = complaintOf(method, params);
       if (complaint !== undefined) complaints.push(complaint);
     });
@@ -148,39 +172,46 @@ async function openPage(connection, url, { scripts = true, width = 1160 } = {}) 
   await send('Emulation.setScriptExecutionDisabled', { value: !scripts });
   await send('Page.navigate', { url });
   await loaded;
+  const evaluate = async (/** @type {string} */ expression) => {
+    const options = { expression, awaitPromise: true, returnByValue: true };
+    const { result, exceptionDetails } = await send('Runtime.evaluate', options);
+    if (exceptionDetails !== undefined) throw new Error(thrown(exceptionDetails));
+    return result?.value;
+  };
   return {
     complaints,
     requests,
-    async evaluate(expression) {
-      const options = { expression, awaitPromise: true, returnByValue: true };
-      const { result, exceptionDetails } = await send('Runtime.evaluate', options);
-      if (exceptionDetails !== undefined) throw new Error(exceptionDetails.exception.description);
-      return result.value;
-    },
+    evaluate,
+    text: async (expression) => String(await evaluate(expression)),
+    number: async (expression) => Number(await evaluate(expression)),
     async press(key) {
       for (const type of ['keyDown', 'keyUp']) await send('Input.dispatchKeyEvent', { type, key });
     },
-    darken: () =>
-      send('Emulation.setEmulatedMedia', {
-        features: [{ name: 'prefers-color-scheme', value: 'dark' }],
-      }),
+    async darken() {
+      const features = [{ name: 'prefers-color-scheme', value: 'dark' }];
+      await send('Emulation.setEmulatedMedia', { features });
+    },
     async screenshot() {
       const options = { format: 'png', captureBeyondViewport: true };
       const { cssContentSize } = await send('Page.getLayoutMetrics');
       const clip = { ...cssContentSize, scale: 1 };
       const { data } = await send('Page.captureScreenshot', { ...options, clip });
-      return Buffer.from(data, 'base64');
+      return Buffer.from(data ?? '', 'base64');
     },
   };
 }
 
 /** What a page says went wrong, if that is what a message tells.
- *  @param {string | undefined} method @param {any} params */
+ *  @param {string | undefined} method @param {Told} params */
 function complaintOf(method, params) {
-  if (method === 'Runtime.exceptionThrown') {
-    return String(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);
-  }
-  if (method === 'Log.entryAdded') return `${params.entry.level}: ${params.entry.text}`;
+  const { exceptionDetails, entry } = params;
+  if (method === 'Runtime.exceptionThrown') return thrown(exceptionDetails);
+  if (method === 'Log.entryAdded') return `${entry?.level}: ${entry?.text}`;
   if (method === 'Runtime.consoleAPICalled') return `console.${params.type}`;
   return undefined;
+}
+
+/** @param {Thrown | undefined} details */
+function thrown(details) {
+  return String(details?.exception?.description ?? details?.text);
 }

@@ -126,9 +126,9 @@ async function checkQuietly(open, check) {
 async function checkCompare(open, { compare }) {
   const page = await open(compare);
   const count = (/** @type {string} */ selector) =>
-    page.evaluate(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
+    page.number(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
   assert.equal(await page.evaluate(`document.querySelector('.verdict .word').innerText`), 'FAIL');
-  const first = await page.evaluate(`document.getElementById('first').innerText`);
+  const first = await page.text(`document.getElementById('first').innerText`);
   assert.match(first, /layers\.1\.self_attn\.probs[\s\S]*head\s+2\s/);
   const rows = await count('#tensor-table tbody tr');
   assert.equal(rows, 50);
@@ -139,15 +139,18 @@ async function checkCompare(open, { compare }) {
   assert.equal(await count('#token-table tbody tr'), 20);
   assert.equal(await count('#token-table .badge.bad'), 1);
   // Marks lie inside of the plot and not on one another.
-  const places = await page.evaluate(`[...document.querySelectorAll('#error-plot a.point')]
-    .map((mark) => mark.getBoundingClientRect()).map(({ x, y }) => [x, y])`);
-  const box = await page.evaluate(
-    `(({ x, y, right, bottom }) => [x, y, right, bottom])
-      (document.getElementById('error-plot').getBoundingClientRect())`,
+  const marks = await page.text(`JSON.stringify(
+    [...document.querySelectorAll('#error-plot a.point')]
+      .map((mark) => mark.getBoundingClientRect()).map(({ x, y }) => [x, y]))`);
+  const plot = await page.text(
+    `JSON.stringify(document.getElementById('error-plot').getBoundingClientRect())`,
   );
+  /** @type {[number, number][]} */
+  const places = JSON.parse(marks);
+  /** @type {DOMRect} */
+  const box = JSON.parse(plot);
   const inside = places.filter(
-    (/** @type {number[]} */ [x = 0, y = 0]) =>
-      x >= box[0] && x <= box[2] && y >= box[1] && y <= box[3],
+    ([x, y]) => x >= box.x && x <= box.right && y >= box.y && y <= box.bottom,
   );
   assert.equal(inside.length, rows);
   assert.ok(new Set(places.map(String)).size > 0.9 * rows);
@@ -159,7 +162,7 @@ async function checkMaps(open, { compare }) {
   const choice = `[document.getElementById('attention-layer').value,
     document.getElementById('attention-head').value].join()`;
   assert.equal(await page.evaluate(choice), '1,2');
-  assert.ok((await page.evaluate(`(${COLORS})('map-expected')`)) > 20);
+  assert.ok((await page.number(`(${COLORS})('map-expected')`)) > 20);
   assert.equal(await page.evaluate(`(${COLORS})('map-difference')`), 3);
   const before = await page.evaluate(`(${PIXELS})('map-expected')`);
   await page.evaluate(`(() => {
@@ -182,11 +185,11 @@ async function checkKeys(open, { compare }) {
   const readout = `document.getElementById('attention-readout').innerText`;
   await page.evaluate(`document.getElementById('map-expected').focus()`);
   for (let i = 0; i < 30; i++) await page.press('ArrowDown');
-  assert.match(await page.evaluate(readout), /^Layer 1, head 2: .* \(19\) looks at W \(0\): /);
-  assert.match(await page.evaluate(readout), /difference about [+−]10\^-\d\.$/);
+  assert.match(await page.text(readout), /^Layer 1, head 2: .* \(19\) looks at W \(0\): /);
+  assert.match(await page.text(readout), /difference about [+−]10\^-\d\.$/);
   await page.press('ArrowRight');
   await page.press('ArrowRight');
-  assert.match(await page.evaluate(readout), /the same bits\.$/);
+  assert.match(await page.text(readout), /the same bits\.$/);
 }
 
 /** @param {Open} open @param {Reports} reports */
@@ -194,62 +197,62 @@ async function checkFilter(open, { compare }) {
   const page = await open(compare);
   const shown = `[...document.querySelectorAll('#tensor-table tbody tr')]
     .filter((row) => row.checkVisibility()).length`;
-  const all = await page.evaluate(shown);
+  const all = await page.number(shown);
   await page.evaluate(`document.getElementById('tensor-faults').click()`);
-  const faults = await page.evaluate(shown);
+  const faults = await page.number(shown);
   assert.ok(faults > 0 && faults < all);
   await page.evaluate(`location.hash = document.querySelector('tbody tr.within').id`);
   await page.evaluate(`new Promise((resolve) => setTimeout(resolve, 50))`);
-  assert.equal(await page.evaluate(shown), all);
+  assert.equal(await page.number(shown), all);
 }
 
 /** @param {Open} open @param {Reports} reports */
 async function checkLocal(open, { local }) {
   const page = await open(local);
-  assert.ok((await page.evaluate(`(${COLORS})('map-expected')`)) > 20);
-  assert.ok((await page.evaluate(`(${COLORS})('map-difference')`)) > 2);
-  assert.ok((await page.evaluate(`document.querySelectorAll('#logit-scatter .dot').length`)) > 500);
+  assert.ok((await page.number(`(${COLORS})('map-expected')`)) > 20);
+  assert.ok((await page.number(`(${COLORS})('map-difference')`)) > 2);
+  assert.ok((await page.number(`document.querySelectorAll('#logit-scatter .dot').length`)) > 500);
 }
 
 /** @param {Open} open @param {Reports} reports */
 async function checkTrace(open, { trace }) {
   const page = await open(trace);
   const count = (/** @type {string} */ selector) =>
-    page.evaluate(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
+    page.number(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
   assert.equal(await count('#layer-plot .point'), 9);
   assert.equal(await count('#layer-table tbody tr'), 3);
   assert.equal(await count('#lens-table tbody tr'), 4);
   assert.equal(await count('#lens-table button.guess'), 4 * 20);
-  assert.ok((await page.evaluate(`(${COLORS})('map-found')`)) > 20);
+  assert.ok((await page.number(`(${COLORS})('map-found')`)) > 20);
   assert.equal(await count('#attention-heads button'), 6);
   assert.equal(await count('#token-table tbody tr'), 20);
-  const text = await page.evaluate(`document.body.innerText`);
+  const text = await page.text(`document.body.innerText`);
   for (const word of ['李商隐', '夜', '雨', '北', '_Tol'.replace('_', '▁')]) {
     assert.ok(text.includes(word), word);
   }
-  assert.match(await page.evaluate(`document.getElementById('lens-guesses').innerText`), /李商隐/);
+  assert.match(await page.text(`document.getElementById('lens-guesses').innerText`), /李商隐/);
 }
 
 /** @param {Open} open @param {Reports} reports */
 async function checkLens(open, { trace }) {
   const page = await open(trace);
   const place = `document.getElementById('lens-place').innerText`;
-  assert.match(await page.evaluate(place), /read from layer 2:$/);
+  assert.match(await page.text(place), /read from layer 2:$/);
   await page.evaluate(`document.querySelector('#lens-table [aria-pressed="true"]').focus()`);
   await page.press('ArrowUp');
-  assert.match(await page.evaluate(place), /read from layer 1:$/);
+  assert.match(await page.text(place), /read from layer 1:$/);
   assert.equal(await page.evaluate(`document.querySelectorAll('.guess[tabindex="0"]').length`), 1);
 }
 
 /** @param {Open} open @param {Reports} reports */
 async function checkPlain(open, { compare, trace }) {
   const page = await open(compare, { scripts: false });
-  const text = await page.evaluate(`document.body.innerText`);
+  const text = await page.text(`document.body.innerText`);
   for (const word of ['FAIL', 'Where they part first', 'switched off', 'layers.2.mlp.output']) {
     assert.ok(text.includes(word), word);
   }
   const other = await open(trace, { scripts: false });
-  assert.match(await other.evaluate(`document.getElementById('lens-table').innerText`), /李商隐/);
+  assert.match(await other.text(`document.getElementById('lens-table').innerText`), /李商隐/);
 }
 
 /** @param {Open} open @param {Reports} reports */
@@ -260,9 +263,9 @@ async function checkLook(open, { compare, trace }) {
     assert.equal(await page.evaluate(overflow), 0);
     const lightness = `getComputedStyle(document.body).color.match(/\\d+/g)
       .reduce((sum, channel) => sum + Number(channel), 0)`;
-    assert.ok((await page.evaluate(lightness)) < 200);
+    assert.ok((await page.number(lightness)) < 200);
     await page.darken();
-    assert.ok((await page.evaluate(lightness)) > 550);
+    assert.ok((await page.number(lightness)) > 550);
     assert.ok((await page.screenshot()).length > 20_000);
   }
 }

@@ -142,13 +142,20 @@ engine('error: a kernel module of another build, of other kernels, or none at al
     kernelsBinary({ simd: 'baseline', shared });
   const failing = () => Promise.reject(new Error('no network'));
   const bytes = empty() as unknown as EngineOptions['wasm'];
-  const wrong: EngineOptions[] = [{ wasm: empty }, { wasm: failing }, { wasm: bytes }];
-  for (const threads of [1, 2]) wrong.push({ wasm: swapped, threads });
-  if (chooseSimd() === 'relaxed') wrong.push({ wasm: baseline, simd: 'relaxed' });
-  for (const options of wrong) {
+  const wrong: [EngineOptions, RegExp][] = [
+    [{ wasm: empty }, /it has no matmulF32/],
+    [{ wasm: failing }, /the function that gives it fails/],
+    [{ wasm: bytes }, /no function/],
+  ];
+  for (const threads of [1, 2]) wrong.push([{ wasm: swapped, threads }, /another memory/]);
+  if (chooseSimd() === 'relaxed') {
+    wrong.push([{ wasm: baseline, simd: 'relaxed' }, /another build/]);
+  }
+  for (const [options, message] of wrong) {
     const error = await failureOf(load(FOLDER, options));
     assert.is(error?.code, 'option-value', String(error));
     assert.is(error?.where, 'wasm');
+    assert.match(error?.message, message);
   }
 });
 

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createFile, type WriteFileSystem } from '../../src/platform/node-write-file.ts';
+import { failingFileSystem } from '../support/failing-file-system.ts';
 import { utf8 } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
 import { scratchPath } from '../support/scratch-files.ts';
@@ -15,31 +16,6 @@ function target(): string {
   const folder = scratchPath('out');
   mkdirSync(folder);
   return join(folder, 'trace.safetensors');
-}
-
-/** A file system that records its calls, and fails at the k-th. */
-function shim(failAt = -1, errno = 'ENOSPC') {
-  const calls: string[] = [];
-  const call = <T>(name: string, action: () => Promise<T>): Promise<T> => {
-    calls.push(name);
-    if (calls.length - 1 !== failAt) return action();
-    return Promise.reject(Object.assign(new Error(`${errno}: injected`), { code: errno }));
-  };
-  const wrapped: WriteFileSystem = {
-    ...fileSystem,
-    rename: (from, to) => call('rename', () => fileSystem.rename(from, to)),
-    open: async (path, flags) => {
-      const kind = flags === 'wx' ? 'file' : 'folder';
-      const handle = await call(`open ${kind}`, () => fileSystem.open(path, flags));
-      const { write, sync } = handle;
-      return Object.assign(handle, {
-        write: (...parameters: Parameters<typeof write>) =>
-          call('write', () => write.apply(handle, parameters)),
-        sync: () => call(`sync ${kind}`, () => sync.call(handle)),
-      });
-    },
-  };
-  return { calls, wrapped };
 }
 
 async function writeTwoParts(path: string, wrapped?: WriteFileSystem): Promise<void> {
@@ -88,7 +64,7 @@ writeFile('law: bytes go to places of their own in any order, the gaps being 0',
 writeFile('error: a full disk leaves nothing of what was put into places', async () => {
   const path = target();
   const attempt = async () => {
-    const file = await createFile(path, shim(1).wrapped);
+    const file = await createFile(path, failingFileSystem(1).wrapped);
     await file.writeAt(100, utf8('x'));
   };
   await expectRefusal(attempt, { code: 'io-no-space', file: path, message: 'ENOSPC' });
@@ -120,7 +96,7 @@ writeFile('law: a link keeps pointing to the file that is written', async () => 
 });
 
 writeFile('law: the order is write, sync, rename, sync of the folder', async () => {
-  const { calls, wrapped } = shim();
+  const { calls, wrapped } = failingFileSystem();
   await writeTwoParts(target(), wrapped);
   const order = 'open file, write, write, sync file, rename, open folder, sync folder';
   assert.is(calls.join(', '), order);
@@ -131,7 +107,7 @@ writeFile('error: a full disk at any call leaves the old file and nothing else',
   for (const existing of [false, true]) {
     if (existing) writeFileSync(path, 'old');
     for (let failAt = 0; failAt < 5; failAt++) {
-      await expectRefusal(() => writeTwoParts(path, shim(failAt).wrapped), {
+      await expectRefusal(() => writeTwoParts(path, failingFileSystem(failAt).wrapped), {
         code: 'io-no-space',
         file: path,
         found: 'ENOSPC',
@@ -146,7 +122,7 @@ writeFile('error: a full disk at any call leaves the old file and nothing else',
 writeFile('error: a refused call is named with its errno', async () => {
   const path = target();
   for (const errno of ['EACCES', 'EROFS', 'EIO']) {
-    const action = () => writeTwoParts(path, shim(0, errno).wrapped);
+    const action = () => writeTwoParts(path, failingFileSystem(0, errno).wrapped);
     await expectRefusal(action, { code: 'io-failed', file: path, found: errno });
   }
   const absent = join(dirname(path), 'absent', 'x');

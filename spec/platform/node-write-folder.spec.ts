@@ -1,14 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import * as fileSystem from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { expectFree, expectNoInput, expectSpace } from '../../src/platform/node-output.ts';
-import {
-  type CreateFolderOptions,
-  createFolder,
-  type FolderFileSystem,
-} from '../../src/platform/node-write-folder.ts';
+import { type CreateFolderOptions, createFolder } from '../../src/platform/node-write-folder.ts';
+import { failingFileSystem } from '../support/failing-file-system.ts';
 import { utf8 } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
 import { scratchPath } from '../support/scratch-files.ts';
@@ -43,32 +39,6 @@ function oldModel(path: string): void {
 
 const OLD = { 'model/a.txt': 'old a', 'model/c.txt': 'old c' };
 const NEW = { 'model/a.txt': 'one two', 'model/b.txt': 'three' };
-
-/** A file system that records its calls, and fails at the k-th. */
-function shim(failAt = -1, errno = 'ENOSPC') {
-  const calls: string[] = [];
-  const call = <T>(name: string, action: () => Promise<T>): Promise<T> => {
-    calls.push(name);
-    if (calls.length - 1 !== failAt) return action();
-    return Promise.reject(Object.assign(new Error(`${errno}: injected`), { code: errno }));
-  };
-  const wrapped: FolderFileSystem = {
-    ...fileSystem,
-    mkdir: (path) => call('mkdir', () => fileSystem.mkdir(path)),
-    rename: (from, to) => call('rename', () => fileSystem.rename(from, to)),
-    open: async (path, flags) => {
-      const kind = flags === 'wx' ? 'file' : 'folder';
-      const handle = await call(`open ${kind}`, () => fileSystem.open(path, flags));
-      const { write, sync } = handle;
-      return Object.assign(handle, {
-        write: (...parameters: Parameters<typeof write>) =>
-          call('write', () => write.apply(handle, parameters)),
-        sync: () => call(`sync ${kind}`, () => sync.call(handle)),
-      });
-    },
-  };
-  return { calls, wrapped };
-}
 
 async function writeTwoFiles(path: string, options: CreateFolderOptions = {}): Promise<void> {
   const folder = await createFolder(path, options);
@@ -129,11 +99,11 @@ writeFolder(
   'law: the order is write, sync, sync the folder, rename, sync the one above',
   async () => {
     const file = 'open file, write, write, sync file, open file, write, sync file';
-    const { calls, wrapped } = shim();
+    const { calls, wrapped } = failingFileSystem();
     await writeTwoFiles(target(), { fileSystem: wrapped });
     const end = 'open folder, sync folder, rename, open folder, sync folder';
     assert.is(calls.join(', '), `mkdir, ${file}, ${end}`);
-    const replacing = shim();
+    const replacing = failingFileSystem();
     const path = target();
     oldModel(path);
     await writeTwoFiles(path, { fileSystem: replacing.wrapped, replaces });
@@ -151,7 +121,7 @@ writeFolder('error: a fault at any call leaves the old state and nothing else', 
     for (const isThere of [false, true]) {
       const path = target();
       if (isThere) oldModel(path);
-      const { calls, wrapped } = shim();
+      const { calls, wrapped } = failingFileSystem();
       const trial = target();
       if (isThere) oldModel(trial);
       await writeTwoFiles(trial, { fileSystem: wrapped, replaces });
@@ -159,7 +129,7 @@ writeFolder('error: a fault at any call leaves the old state and nothing else', 
       const steps = calls.flatMap((name, index) => (/ folder$/.test(name) ? [] : [index]));
       for (const failAt of steps) {
         const fault = () =>
-          writeTwoFiles(path, { fileSystem: shim(failAt, errno).wrapped, replaces });
+          writeTwoFiles(path, { fileSystem: failingFileSystem(failAt, errno).wrapped, replaces });
         const message = /model/;
         await expectRefusal(fault, { code, found: errno, message });
         assert.equal(content(path), isThere ? OLD : {}, `${errno} at ${calls[failAt]}`);

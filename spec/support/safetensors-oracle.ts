@@ -2,6 +2,7 @@
  *  owes nothing to the reader under test. */
 
 import { readFileSync } from 'node:fs';
+import { rawOf } from './raw-safetensors.ts';
 
 export interface OracleTensor {
   readonly dtype: string;
@@ -23,22 +24,11 @@ const READERS: Record<string, (bytes: ArrayBuffer) => Float32Array | Float64Arra
 
 /** Reads all tensors of a small file. */
 export function readSafetensors(path: string | URL): Map<string, OracleTensor> {
-  const file = readFileSync(path);
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  const headerLength = Number(view.getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + headerLength)));
   const tensors = new Map<string, OracleTensor>();
-  for (const [name, entry] of Object.entries<{
-    dtype: string;
-    shape: number[];
-    data_offsets: [number, number];
-  }>(header)) {
-    if (name === '__metadata__') continue;
-    const [start, end] = entry.data_offsets.map((offset) => offset + 8 + headerLength);
-    const read = READERS[entry.dtype];
-    if (read === undefined) throw new Error(`${path}: no oracle for ${entry.dtype}`);
-    const values = read(Uint8Array.from(file.subarray(start, end)).buffer);
-    tensors.set(name, { dtype: entry.dtype, shape: entry.shape, values });
+  for (const [name, { dtype, shape, bytes }] of rawOf(readFileSync(path))) {
+    const read = READERS[dtype];
+    if (read === undefined) throw new Error(`${path}: no oracle for ${dtype}`);
+    tensors.set(name, { dtype, shape, values: read(bytes) });
   }
   return tensors;
 }

@@ -1,6 +1,7 @@
 /** What a trace says about its making, for whoever compares it: see `trace-source.ts`. */
 
 import type { BaichuanConfig } from '../config.ts';
+import { joinBytes } from '../formats/byte-source.ts';
 import type { Checkpoint, StoredTensor } from '../formats/checkpoint.ts';
 import { parameterShapes } from '../model/weights.ts';
 import { readFloats } from './reference-model.ts';
@@ -35,12 +36,7 @@ async function fingerprintOf(config: BaichuanConfig, checkpoint: Checkpoint): Pr
     if (stored === undefined) continue;
     parts.push(new Uint8Array((await sampleOf(stored)).buffer));
   }
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  parts.reduce((start, part) => {
-    all.set(part, start);
-    return start + part.length;
-  }, 0);
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', all));
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', joinBytes(parts)));
   return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 

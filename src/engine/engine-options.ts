@@ -136,16 +136,18 @@ export async function compileKernels(
 ): Promise<WebAssembly.Module> {
   const build = { simd, shared };
   if (wasm === undefined) return WebAssembly.compile(kernelsBinary(build));
-  let fault: string | undefined;
-  let cause: unknown;
+  let [fault, cause]: [string | undefined, unknown] = [
+    'the function that gives it fails',
+    undefined,
+  ];
   try {
     const binary = await wasm(build);
+    fault = 'it does not compile, or wants another memory';
     const module =
       binary instanceof WebAssembly.Module ? binary : await WebAssembly.compile(binary);
     fault = misfitOf(module, build);
     if (fault === undefined) return module;
   } catch (error) {
-    fault = 'it does not compile, or wants another memory';
     cause = error;
   }
   const kind = `${simd}${shared ? ', shared memory' : ''}`;

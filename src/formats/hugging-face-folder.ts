@@ -22,6 +22,22 @@ export interface Folder {
   open(name: string): Promise<ByteSource>;
 }
 
+/** Refuses a name that could lead out of a folder, whatever the system.
+ *  @param folder for the message @param isPlain whether the platform takes it for a name too
+ *  @throws index-path */
+export function expectFileName(folder: string, file: string, isPlain = true): void {
+  const isPath = /[\\/\0]/.test(file) || file === '' || file === '.' || file === '..';
+  if (!isPath && isPlain) return;
+  throw new BaichuanError('index-path', {
+    file: folder,
+    where: quote(file),
+    what: 'this is not the name of a file in the folder; nothing was opened.',
+    fix: 'Use names without folders.',
+    expected: 'a file name',
+    found: quote(file),
+  });
+}
+
 export interface HuggingFaceFolder {
   readonly name: string;
   /** The bytes of config.json, for `parseConfig`. */

@@ -2,6 +2,8 @@
  *  is not followed: what was asked of one server goes to no other. */
 
 import { BaichuanError, type ErrorCode, quote } from '../errors.ts';
+import { joinBytes } from '../formats/byte-source.ts';
+import { innermostCause } from './http-request.ts';
 
 export interface HttpRequest {
   readonly url: string;
@@ -71,12 +73,7 @@ async function readBody(response: Response, request: HttpRequest): Promise<Uint8
     }
     chunks.push(step.value);
   }
-  const bytes = new Uint8Array(size);
-  chunks.reduce((start, chunk) => {
-    bytes.set(chunk, start);
-    return start + chunk.length;
-  }, 0);
-  return bytes;
+  return joinBytes(chunks);
 }
 
 function redirected(request: HttpRequest, response: Response): BaichuanError {
@@ -121,10 +118,9 @@ function asServerError(
   });
 }
 
-/** The innermost reason: what is outside says only that fetching failed. */
+/** What the system calls it, or else its message. */
 function reasonOf(cause: unknown): string {
-  let reason = cause;
-  while (reason instanceof Error && reason.cause !== undefined) reason = reason.cause;
+  const reason = innermostCause(cause);
   if (!(reason instanceof Error)) return String(reason);
   return 'code' in reason && typeof reason.code === 'string' ? reason.code : reason.message;
 }

@@ -3,7 +3,7 @@
 
 import { BaichuanError, quote } from '../errors.ts';
 import { splitNames } from '../formats/gguf/split.ts';
-import type { Folder } from '../formats/hugging-face-folder.ts';
+import { expectFileName, type Folder } from '../formats/hugging-face-folder.ts';
 import { askFor, type HttpOptions, withRetries } from './http-request.ts';
 import { openHttpFile } from './http-source.ts';
 
@@ -97,19 +97,6 @@ function folderAt(base: URL, named: string | undefined, options: HttpOptions): F
       return openHttpFile(fileOf(file));
     },
   };
-}
-
-/** Refuses a name that could lead elsewhere. */
-function expectFileName(folder: string, file: string): void {
-  if (!/[\\/\0]/.test(file) && file !== '' && file !== '.' && file !== '..') return;
-  throw new BaichuanError('index-path', {
-    file: folder,
-    where: quote(file),
-    what: 'this is not the name of a file in the folder; nothing was opened.',
-    fix: 'Use names without folders.',
-    expected: 'a file name',
-    found: quote(file),
-  });
 }
 
 function parse(address: string | URL): URL {

@@ -38,8 +38,8 @@ const ATTEMPTS = 5;
 /** Answers after which the same request may succeed. */
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** A fault that may pass. */
-class Passing extends Error {}
+/** What `withRetries` repeats, where no fault of the runtime's is at hand. */
+class PassingFault extends Error {}
 
 /** Asks for a file, or a range of it.
  *  @param range bytes from and to (excluded)
@@ -82,8 +82,8 @@ export async function askFor(
   };
 }
 
-/** Repeats an action as long as its fault may pass, five times at most.
- *  @throws io-timeout, io-failed, what the action throws of this library */
+/** Repeats an action, five times in all: every fault may pass but errors of this library, which
+ *  have been judged. @throws io-failed, what the action throws of this library */
 export async function withRetries<Value>(
   { name, retryMs = RETRY_MS }: HttpFile,
   action: () => Promise<Value>,
@@ -101,9 +101,9 @@ export async function withRetries<Value>(
   }
 }
 
-/** An error that `withRetries` takes for one that may pass. */
+/** A fault that may pass. */
 export function passingError(what: string): Error {
-  return new Passing(what);
+  return new PassingFault(what);
 }
 
 async function within<Value>(
@@ -151,9 +151,14 @@ function lostError(name: string, cause: unknown): BaichuanError {
   });
 }
 
-/** The innermost reason: what is outside says only that fetching failed. */
 function reasonOf(cause: unknown): string {
-  let reason = cause;
-  while (reason instanceof Error && reason.cause instanceof Error) reason = reason.cause;
+  const reason = innermostCause(cause);
   return reason instanceof Error ? reason.message : String(reason);
+}
+
+/** The innermost reason of a fault: what is outside says only that fetching failed. */
+export function innermostCause(fault: unknown): unknown {
+  let reason = fault;
+  while (reason instanceof Error && reason.cause !== undefined) reason = reason.cause;
+  return reason;
 }

@@ -7,7 +7,13 @@
  *  two. A server without ranges gives small files only, whole. */
 
 import { BaichuanError } from '../errors.ts';
-import { type ByteSource, bufferSource, closedError, expectRange } from '../formats/byte-source.ts';
+import {
+  type ByteSource,
+  bufferSource,
+  closedError,
+  expectRange,
+  joinBytes,
+} from '../formats/byte-source.ts';
 import {
   askFor,
   type HttpAnswer,
@@ -81,13 +87,7 @@ async function wholeFile({ name }: HttpFile, answer: HttpAnswer): Promise<Uint8A
   // What was compressed on its way has another length than the answer.
   const isEncoded = answer.headers.has('content-encoding');
   if (!isEncoded && size < told) throw passingError(`the answer ended after ${size} bytes`);
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return joinBytes(chunks);
 }
 
 function rangeSource(file: HttpFile, version: Version): ByteSource {

@@ -6,7 +6,7 @@ import * as nodeFileSystem from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { BaichuanError, quote } from '../errors.ts';
 import type { ByteSource } from '../formats/byte-source.ts';
-import type { Folder } from '../formats/hugging-face-folder.ts';
+import { expectFileName, type Folder } from '../formats/hugging-face-folder.ts';
 import { ioError, printablePath } from './node-errors.ts';
 import { openFile } from './node-read-file.ts';
 
@@ -55,7 +55,7 @@ export async function locateModel(
 }
 
 async function openInFolder(path: string, file: string, isNamed: boolean): Promise<ByteSource> {
-  expectFileName(path, file);
+  expectFileName(printablePath(path), file, basename(file) === file);
   const name = join(path, file);
   try {
     const root = await nodeFileSystem.realpath(path);
@@ -67,20 +67,6 @@ async function openInFolder(path: string, file: string, isNamed: boolean): Promi
   } catch (cause) {
     throw ioError(cause, { file: name, action: 'open the file' });
   }
-}
-
-/** Refuses a name that could lead out of the folder, whatever the system. */
-function expectFileName(path: string, file: string): void {
-  const isPath = /[\\/\0]/.test(file) || file === '' || file === '.' || file === '..';
-  if (!isPath && basename(file) === file) return;
-  throw new BaichuanError('index-path', {
-    file: printablePath(path),
-    where: quote(file),
-    what: 'this is not the name of a file in the folder; nothing was opened.',
-    fix: 'Use names without folders.',
-    expected: 'a file name',
-    found: quote(file),
-  });
 }
 
 function isInside(root: string, target: string): boolean {

@@ -57,9 +57,7 @@ export function packInt8ChannelValues(
   rowEnd: number,
 ): void {
   const zeros = createQuantizedMatrix('int8-channel', [1, inFeatures]);
-  for (let o = rowStart; o < Math.ceil(rowEnd / BLOCK_ROWS) * BLOCK_ROWS; o++) {
-    packRow(w, o < rows ? quantizedRow(zeros, values, scales, o) : zeros, o);
-  }
+  packValues(w, values, scales, zeros, rows, rowStart, rowEnd);
 }
 
 /** Packs rows `rowStart` to `rowEnd` that are integers in −8 … 7 with a scale each.
@@ -75,6 +73,19 @@ export function packInt4ChannelValues(
   rowEnd: number,
 ): void {
   const zeros = createQuantizedMatrix('int4-channel', [1, inFeatures]);
+  packValues(w, values, scales, zeros, rows, rowStart, rowEnd);
+}
+
+/** Rows past `rows` are zeros. */
+function packValues(
+  w: Uint8Array,
+  values: Int8Array,
+  scales: Float32Array,
+  zeros: QuantizedMatrix,
+  rows: number,
+  rowStart: number,
+  rowEnd: number,
+): void {
   for (let o = rowStart; o < Math.ceil(rowEnd / BLOCK_ROWS) * BLOCK_ROWS; o++) {
     packRow(w, o < rows ? quantizedRow(zeros, values, scales, o) : zeros, o);
   }
