@@ -71,7 +71,7 @@ async function main(): Promise<void> {
   const found = ratios(measured);
   const result = {
     ratios: found,
-    goals: goals(found),
+    goals: goals({ ...found, ...share }),
     shares: share,
     limits: measured.node?.limits,
     speeds: {

@@ -166,11 +166,7 @@ async function openPage(connection, url, { scripts = true, width = 1160 } = {}) 
       if (complaint !== undefined) complaints.push(complaint);
     });
   });
-  for (const domain of ['Page', 'Runtime', 'Log', 'Network']) await send(`${domain}.enable`);
-  const size = { width, height: 900, deviceScaleFactor: 1, mobile: false };
-  await send('Emulation.setDeviceMetricsOverride', size);
-  await send('Emulation.setScriptExecutionDisabled', { value: !scripts });
-  await send('Page.navigate', { url });
+  await showPage(send, url, { scripts, width });
   await loaded;
   const evaluate = async (/** @type {string} */ expression) => {
     const options = { expression, awaitPromise: true, returnByValue: true };
@@ -199,6 +195,16 @@ async function openPage(connection, url, { scripts = true, width = 1160 } = {}) 
       return Buffer.from(data ?? '', 'base64');
     },
   };
+}
+
+/** @param {(method: string, params?: object) => Promise<Answer>} send @param {string} url
+ *  @param {{ scripts: boolean, width: number }} options */
+async function showPage(send, url, { scripts, width }) {
+  for (const domain of ['Page', 'Runtime', 'Log', 'Network']) await send(`${domain}.enable`);
+  const size = { width, height: 900, deviceScaleFactor: 1, mobile: false };
+  await send('Emulation.setDeviceMetricsOverride', size);
+  await send('Emulation.setScriptExecutionDisabled', { value: !scripts });
+  await send('Page.navigate', { url });
 }
 
 /** What a page says went wrong, if that is what a message tells.
