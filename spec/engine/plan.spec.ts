@@ -1,8 +1,10 @@
 /** The plan of a model's memory, held against the figures of the design and its own laws. */
 
+import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CONFIG_PRESETS, countParameters } from '../../src/config.ts';
+import { maxChunk } from '../../src/engine/pass-runner.ts';
 import { planMemory } from '../../src/engine/plan.ts';
 import { QUANTIZATIONS } from '../../src/engine/weight-formats.ts';
 import { BANK_BYTES } from '../../src/kernels/wasm/bank.ts';
@@ -77,13 +79,35 @@ plan('law: the reference kernels hold float32', () => {
   assert.equal(banks, []);
 });
 
-plan('error: a layer that no memory can hold is refused with its sizes', async () => {
+plan('law: a chunk is the largest power of two whose gate, up and product stay in 8 MiB', () => {
+  const sizes = fc.integer({ min: 1, max: 2 ** 20 });
+  fc.assert(
+    fc.property(sizes, (intermediateSize) => {
+      const chunk = maxChunk({ ...sevenB, intermediateSize });
+      const bytes = (tokens: number) => 3 * 4 * intermediateSize * tokens;
+      assert.ok([1, 2, 4, 8, 16, 32, 64].includes(chunk));
+      assert.ok(chunk === 1 || bytes(chunk) <= 2 ** 23);
+      assert.ok(chunk === 64 || bytes(2 * chunk) > 2 ** 23);
+    }),
+  );
+  assert.equal([thirteenB, sevenB].map(maxChunk), [32, 32]);
+});
+
+plan('error: a layer that no memory can hold is refused with what would fit', async () => {
+  // 43 GB of float32 cache a layer; a quarter of the positions takes 2.8 GB as int8.
   const contextLength = 2 ** 20;
   await expectRefusal(() => planMemory(thirteenB, { kvCache: 'f32', contextLength }), {
     code: 'out-of-memory',
     where: 'layer 0',
     message: 'must lie in one memory',
-    fix: '--context-length',
+    fix: 'Use --quantize none --kv int8 --context-length 262144 (',
+  });
+});
+
+plan('error: a part that fits with no option is sent to the reference kernels', async () => {
+  await expectRefusal(() => planMemory(thirteenB, { bankBytes: 2 ** 20 }), {
+    code: 'out-of-memory',
+    fix: '--kernels reference',
   });
 });
 

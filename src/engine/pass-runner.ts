@@ -6,6 +6,7 @@
  *  small enough for one layer of one token to take less. In a thread of its own it needs neither:
  *  chunks are large and the kernels themselves look at a flag. Chunks do not change a bit. */
 
+import type { BaichuanConfig } from '../config.ts';
 import { makeTurns } from '../generate/turns.ts';
 import type { Segment, Tap } from '../layers/context.ts';
 import { forward, type Machine, type Pass } from '../model/baichuan.ts';
@@ -25,8 +26,18 @@ const STEP_MS = 10;
 /** Tokens in the first chunk of the caller's thread, before the speed is known. */
 const FIRST_CHUNK = 1;
 
-/** Tokens in a chunk, at most. */
-export const MAX_CHUNK = 64;
+/** Tokens in a chunk of any model, at most: so many meet a weight that is unpacked once. */
+const MAX_CHUNK = 64;
+
+/** Bytes that gate, up and their product may take in a chunk. Every bank has room for one chunk:
+ *  13B with three banks would hold 36 MB more if it took 64 tokens, and be no faster. */
+const WIDEST_BYTES = 8 * 2 ** 20;
+
+/** Tokens in a chunk, at most: a power of two. */
+export function maxChunk({ intermediateSize }: BaichuanConfig): number {
+  const fitting = WIDEST_BYTES / (3 * intermediateSize * Float32Array.BYTES_PER_ELEMENT);
+  return Math.min(MAX_CHUNK, 2 ** Math.floor(Math.log2(Math.max(1, fitting))));
+}
 
 export interface PassRunner {
   /** Tokens that the next chunk of a prompt should have. */
@@ -43,7 +54,8 @@ export function createPassRunner(
   turns: boolean,
 ): PassRunner {
   let previous: Promise<unknown> = Promise.resolve();
-  let chunkTokens = turns ? FIRST_CHUNK : MAX_CHUNK;
+  const mostTokens = maxChunk(machine.config);
+  let chunkTokens = turns ? FIRST_CHUNK : mostTokens;
   const takeTurn = turns ? makeTurns(TURN_MS) : undefined;
 
   async function runAlone(parts: readonly PassPart[], options: RunOptions): Promise<PassResult> {
@@ -60,7 +72,7 @@ export function createPassRunner(
       const { logits, slowestStepMs } = await drain(pass, weights, tapped, options, takeTurn);
       if (turns) {
         const fitting = Math.floor((STEP_MS * tokenIds.length) / Math.max(slowestStepMs, 0.01));
-        chunkTokens = Math.min(MAX_CHUNK, 2 * chunkTokens, Math.max(1, fitting));
+        chunkTokens = Math.min(mostTokens, 2 * chunkTokens, Math.max(1, fitting));
       }
       for (const segment of segments) kvCache.commit(segment);
       return { logits, activations: observer.activations };

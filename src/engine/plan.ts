@@ -17,8 +17,8 @@ import {
   tableRowBytes,
 } from '../kernels/wasm/layout.ts';
 import { type ParameterInfo, parameterTable } from '../model/weights.ts';
-import { MAX_CHUNK } from './pass-runner.ts';
-import { type Quantization, weightFormats } from './weight-formats.ts';
+import { maxChunk } from './pass-runner.ts';
+import { QUANTIZATIONS, type Quantization, weightFormats } from './weight-formats.ts';
 
 const FLOAT32_BYTES = 4;
 
@@ -62,6 +62,43 @@ export function defaultCache(quantize: Quantization): CacheFormat {
 
 /** Plans a model. @throws out-of-memory when a single layer is larger than a bank */
 export function planMemory(config: BaichuanConfig, options: PlanOptions = {}): MemoryPlan {
+  const plan = tryPlan(config, options);
+  if ('part' in plan) throw partTooLarge(plan, whatFits(config, options));
+  return plan;
+}
+
+/** The options nearest to the wanted ones with which a model would fit, for a command line.
+ *  @param available bytes of memory */
+export function whatFits(
+  config: BaichuanConfig,
+  options: PlanOptions,
+  available = Number.POSITIVE_INFINITY,
+): string | undefined {
+  const wanted = options.contextLength ?? config.modelMaxLength;
+  for (
+    let contextLength = wanted;
+    contextLength >= BLOCK_POSITIONS;
+    contextLength = Math.floor(contextLength / 2)
+  ) {
+    for (const quantize of [options.quantize ?? 'none', ...QUANTIZATIONS.slice(1, 3)]) {
+      for (const kvCache of new Set([options.kvCache ?? defaultCache(quantize), 'int8'] as const)) {
+        const plan = tryPlan(config, { ...options, quantize, kvCache, contextLength });
+        if ('part' in plan || plan.totalBytes > available) continue;
+        const cache = kvCache === defaultCache(quantize) ? '' : ` --kv ${kvCache}`;
+        const kv = options.kvCache !== undefined ? ` --kv ${kvCache}` : cache;
+        const size = gigabytes(plan.totalBytes);
+        return `--quantize ${quantize}${kv} --context-length ${contextLength} (${size})`;
+      }
+    }
+  }
+  return undefined;
+}
+
+export function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(2)} GB`;
+}
+
+function tryPlan(config: BaichuanConfig, options: PlanOptions): MemoryPlan | TooLarge {
   const { kernels = 'wasm', quantize = 'none', storedAs = () => ({ dtype: 'BF16' }) } = options;
   const { contextLength = config.modelMaxLength } = options;
   // The reference kernels hold the cache as float32.
@@ -79,6 +116,7 @@ export function planMemory(config: BaichuanConfig, options: PlanOptions = {}): M
   const scratchBytes = scratchOf(config, positions);
   const capacity = Math.min(options.bankBytes ?? BANK_BYTES, BANK_BYTES);
   const banks = planBanks(parts, scratchBytes, capacity);
+  if ('part' in banks) return banks;
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const weightBytes = sum(banks.map((bank) => bank.weightBytes));
   const cacheBytes = numHiddenLayers * blocks * block;
@@ -106,6 +144,13 @@ interface Part {
   readonly place: Place;
   readonly weightBytes: number;
   readonly cacheBytes: number;
+}
+
+/** Why there is no plan: a part and the activations that no bank can hold. */
+interface TooLarge {
+  readonly part: Part;
+  readonly scratchBytes: number;
+  readonly capacity: number;
 }
 
 function partsOf(
@@ -136,7 +181,7 @@ function partsOf(
 /** Activations of the largest chunk at the last position, or of rows that are being loaded. */
 function scratchOf(config: BaichuanConfig, positions: number): number {
   const { hiddenSize: C, intermediateSize: F, vocabSize: V, numAttentionHeads: H } = config;
-  const T = MAX_CHUNK;
+  const T = maxChunk(config);
   const attention = 11 * C * FLOAT32_BYTES * T + H * attentionScratchBytes(positions, C / H);
   const mlp = (2 * C + 3 * F) * FLOAT32_BYTES * T;
   // Two bytes at most for an activation, eight for the scale and the sum of 32 of them.
@@ -149,11 +194,15 @@ function scratchOf(config: BaichuanConfig, positions: number): number {
 }
 
 /** As few banks as hold the parts in their order, the largest of them as small as possible. */
-function planBanks(parts: readonly Part[], scratchBytes: number, capacity: number): BankPlan[] {
+function planBanks(
+  parts: readonly Part[],
+  scratchBytes: number,
+  capacity: number,
+): BankPlan[] | TooLarge {
   const room = capacity - scratchBytes;
   const sizes = parts.map(({ weightBytes, cacheBytes }) => weightBytes + cacheBytes);
   const largest = Math.max(...sizes);
-  if (largest > room) throw partTooLarge(parts[sizes.indexOf(largest)], scratchBytes, capacity);
+  if (largest > room) return { part: parts[sizes.indexOf(largest)], scratchBytes, capacity };
   const fewest = fill(parts, room).length;
   let [low, high] = [largest, room];
   while (high - low > 2 ** 16) {
@@ -184,7 +233,10 @@ function fill(parts: readonly Part[], room: number): Part[][] {
   return banks;
 }
 
-function partTooLarge(part: Part, scratchBytes: number, capacity: number): BaichuanError {
+function partTooLarge(
+  { part, scratchBytes, capacity }: TooLarge,
+  fitting: string | undefined,
+): BaichuanError {
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   const where = typeof part.place === 'number' ? `layer ${part.place}` : part.place;
   const sizes = [part.weightBytes, part.cacheBytes, scratchBytes].map(megabytes);
@@ -192,7 +244,7 @@ function partTooLarge(part: Part, scratchBytes: number, capacity: number): Baich
   return new BaichuanError('out-of-memory', {
     where,
     what: `${needs} must lie in one memory of ${megabytes(capacity)}.`,
-    fix: 'Use a smaller --context-length, --kv int8, or --quantize int4.',
+    fix: fitting === undefined ? 'Use --kernels reference.' : `Use ${fitting}.`,
     expected: capacity,
     found: part.weightBytes + part.cacheBytes + scratchBytes,
   });

@@ -17,7 +17,7 @@ import {
 import { canShareMemory, type StartThread, startThread, type Thread } from '../platform/threads.ts';
 import { throwIfAborted } from './abort.ts';
 import type { Engine, PassPart, PassResult, RunOptions } from './engine.ts';
-import { MAX_CHUNK } from './pass-runner.ts';
+import { maxChunk } from './pass-runner.ts';
 import {
   type Answer,
   type Change,
@@ -76,19 +76,23 @@ export async function startRemoteEngine(options: RemoteEngineOptions): Promise<E
   const tell = (change: Change) => {
     if (!link.ended) engineThread.post(change);
   };
-  return createRemote({ ask, tell, control: controlOf(buffer), shared, pool, dispose });
+  const chunkTokens = maxChunk(options.setup.config);
+  const control = controlOf(buffer);
+  return createRemote({ ask, tell, chunkTokens, control, shared, pool, dispose });
 }
 
 interface Connection {
   ask(request: Request, transfer?: readonly Transferable[]): Promise<Answer['value']>;
   tell(change: Change): void;
+  readonly chunkTokens: number;
   readonly control: Control;
   readonly shared: boolean;
   readonly pool: Pool;
   dispose(): Promise<void>;
 }
 
-function createRemote({ ask, tell, control, shared, pool, dispose }: Connection): Engine {
+function createRemote(connection: Connection): Engine {
+  const { ask, tell, control, shared, pool, dispose } = connection;
   const table = createSequenceTable(tell);
   let previous: Promise<unknown> = Promise.resolve();
 
@@ -118,7 +122,7 @@ function createRemote({ ask, tell, control, shared, pool, dispose }: Connection)
   }
 
   return {
-    chunkTokens: MAX_CHUNK,
+    chunkTokens: connection.chunkTokens,
     async write(name, row, { bytes, ...rows }) {
       const own = withOwnBuffer(bytes);
       const request = { method: 'write', name, row, rows: { ...rows, bytes: own } } as const;

@@ -13,9 +13,8 @@ import {
   settleEngineOptions,
 } from './engine-options.ts';
 import { createLocalEngine } from './local-engine.ts';
-import { defaultCache, type MemoryPlan, type PlanOptions, planMemory } from './plan.ts';
+import { gigabytes, type MemoryPlan, type PlanOptions, planMemory, whatFits } from './plan.ts';
 import { startRemoteEngine } from './remote-engine.ts';
-import { QUANTIZATIONS } from './weight-formats.ts';
 
 /** Models below this size run in one thread unless more are asked for. */
 const SMALL_BYTES = 32 * 1024 * 1024;
@@ -90,43 +89,4 @@ async function expectRoom(
     expected: available,
     found: plan.totalBytes,
   });
-}
-
-/** The options nearest to the wanted ones with which the model would fit. */
-function whatFits(
-  config: BaichuanConfig,
-  options: PlanOptions,
-  available: number,
-): string | undefined {
-  const wanted = options.contextLength ?? config.modelMaxLength;
-  for (
-    let contextLength = wanted;
-    contextLength >= 64;
-    contextLength = Math.floor(contextLength / 2)
-  ) {
-    for (const quantize of [options.quantize ?? 'none', ...QUANTIZATIONS.slice(1, 3)]) {
-      for (const kvCache of new Set([options.kvCache ?? defaultCache(quantize), 'int8'] as const)) {
-        const total = totalOf(config, { ...options, quantize, kvCache, contextLength });
-        if (total > available) continue;
-        const cache = kvCache === defaultCache(quantize) ? '' : ` --kv ${kvCache}`;
-        const kv = options.kvCache !== undefined ? ` --kv ${kvCache}` : cache;
-        const size = gigabytes(total);
-        return `--quantize ${quantize}${kv} --context-length ${contextLength} (${size})`;
-      }
-    }
-  }
-  return undefined;
-}
-
-/** Bytes of a plan; what no memory can hold is larger than anything. */
-function totalOf(config: BaichuanConfig, options: PlanOptions): number {
-  try {
-    return planMemory(config, options).totalBytes;
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(2)} GB`;
 }
