@@ -41,6 +41,19 @@ for (const { name, weights } of GOLDENS) {
   });
 }
 
+cli(
+  'law: the reference kernels hold quantized weights as float32, and the plan says so',
+  async () => {
+    const plan = ['inspect', '--preset', 'baichuan-13b', '-q', 'int4'];
+    const sizeOf = async (...kernels: string[]) =>
+      /weights \((.*?)\) +(\S+ GB)/
+        .exec((await runCommand([...plan, ...kernels])).stdout)
+        ?.slice(1);
+    assert.equal(await sizeOf('--kernels', 'reference'), ['int4 as f32', '53.06 GB']);
+    assert.equal(await sizeOf(), ['int4', '7.79 GB']);
+  },
+);
+
 cli('law: --context-length plans the cache, in blocks of 64 positions', async () => {
   const plan = async (length: string) =>
     JSON.parse(

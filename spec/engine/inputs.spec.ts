@@ -65,7 +65,10 @@ engine('error: arguments that are no list of ids or patterns', async () => {
   const none = JSON.parse('null');
   const text = JSON.parse('"x"');
   const expected = { code: 'token-id', fix: 'Pass an array of integers' } as const;
-  await expectRefusal(() => alibiModel.forward(none), { ...expected, where: 'input_ids' });
+  const view = new DataView(new ArrayBuffer(8)) as unknown as number[];
+  for (const ids of [none, view, { length: 1, 0: 1 } as unknown as number[]]) {
+    await expectRefusal(() => alibiModel.forward(ids), { ...expected, where: 'input_ids' });
+  }
   await expectRefusal(() => alibiModel.openSequence().append(none), { ...expected, where: 'ids' });
   await expectRefusal(() => alibiModel.trace([1], { taps: text }), {
     code: 'option-value',

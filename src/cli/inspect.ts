@@ -142,8 +142,9 @@ function jsonPlan({ formats: _formats, ...plan }: MemoryPlan) {
 function planLines(plan: MemoryPlan): string[] {
   const { kernels, quantize, kvCache, contextLength, banks } = plan;
   const title = `memory, ${kernels} kernels, ${contextLength} positions`;
+  const held = kernels === 'reference' && quantize !== 'none' ? `${quantize} as f32` : quantize;
   const sizes = {
-    [`weights (${quantize})`]: plan.weightBytes,
+    [`weights (${held})`]: plan.weightBytes,
     [`cache (${kvCache})`]: plan.cacheBytes,
     activations: plan.scratchBytes,
     together: plan.totalBytes,

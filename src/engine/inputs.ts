@@ -11,7 +11,7 @@ export function checkTokenIds(
   where: string,
   room: number,
 ): void {
-  if (!Array.isArray(ids) && !ArrayBuffer.isView(ids)) {
+  if (!Array.isArray(ids) && (!ArrayBuffer.isView(ids) || ids instanceof DataView)) {
     throw new BaichuanError('token-id', {
       where,
       what: 'A list of token ids is needed here.',
