@@ -83,26 +83,31 @@ function numbersOf({ dtype, bytes, scales }: ParameterRows, columns: number) {
 }
 
 function countFloats(bytes: Uint8Array): number {
-  const words = wordsOf(bytes, Uint32Array);
-  let count = 0;
-  for (let i = 0; i < words.length; i++) if (((words[i] >>> 16) & 0x7f80) === 0x7f80) count += 1;
-  return count;
+  return countWords(wordsOf(bytes), [UPPER_EXPONENT << 16]);
 }
 
 function countHalves(bytes: Uint8Array, exponent: number): number {
-  // Two at a time: nearly all are finite.
-  const pairs = wordsOf(bytes, Uint32Array);
-  const upper = exponent << 16;
-  let count = 0;
-  for (let i = 0; i < pairs.length; i++) {
-    const pair = pairs[i];
-    if ((pair & exponent) === exponent) count += 1;
-    if ((pair & upper) === upper) count += 1;
-  }
+  const count = countWords(wordsOf(bytes), [exponent, exponent << 16]);
   const last = bytes.length - 1;
   const isOdd = bytes.length % 4 !== 0;
   const half = isOdd ? bytes[last - 1] + 256 * bytes[last] : 0;
   return count + ((half & exponent) === exponent ? 1 : 0);
+}
+
+/** How many exponents are all ones.
+ *  @param masks one for each number of a word: the bits of its exponent */
+function countWords(words: Int32Array, masks: readonly number[]): number {
+  // Only an exponent of ones carries into its sign when its lowest bit is added once more. So one
+  // pass without a branch finds nothing in nearly every block.
+  const exponents = masks.reduce((bits, mask) => bits | mask, 0);
+  const lowest = masks.reduce((bits, mask) => bits | (mask & -mask), 0);
+  const signs = exponents + lowest;
+  let carried = 0;
+  for (let i = 0; i < words.length; i++) carried |= (words[i] & exponents) + lowest;
+  if ((carried & signs) === 0) return 0;
+  let count = 0;
+  for (const word of words) for (const mask of masks) if ((word & mask) === mask) count += 1;
+  return count;
 }
 
 function countScales(bytes: Uint8Array, blockBytes: number): number {
@@ -113,15 +118,10 @@ function countScales(bytes: Uint8Array, blockBytes: number): number {
   return count;
 }
 
-/** Bytes as numbers; those at an odd address are copied first. */
-function wordsOf<Words extends Uint16Array | Uint32Array>(
-  bytes: Uint8Array,
-  type: { new (buffer: ArrayBufferLike, byteOffset: number, length: number): Words } & {
-    readonly BYTES_PER_ELEMENT: number;
-  },
-): Words {
-  const length = Math.floor(bytes.length / type.BYTES_PER_ELEMENT);
-  const fits = bytes.byteOffset % type.BYTES_PER_ELEMENT === 0;
+/** Bytes as words; those at an odd address are copied first. */
+function wordsOf(bytes: Uint8Array): Int32Array {
+  const length = Math.floor(bytes.length / Int32Array.BYTES_PER_ELEMENT);
+  const fits = bytes.byteOffset % Int32Array.BYTES_PER_ELEMENT === 0;
   const { buffer, byteOffset } = fits ? bytes : bytes.slice();
-  return new type(buffer, byteOffset, length);
+  return new Int32Array(buffer, byteOffset, length);
 }
