@@ -73,6 +73,7 @@ export {
   type EngineChoice,
   type EngineOptions,
   type KernelsModule,
+  withOptionsOfFile,
 } from './engine/engine-options.ts';
 export {
   complete,

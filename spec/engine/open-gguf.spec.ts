@@ -102,7 +102,8 @@ engine('law: weights in blocks compute what their values compute, bit for bit', 
   const results: Float32Array[] = [];
   for (const type of ['Q8_0', 'Q4_0'] as const) {
     const { gguf, folder } = await blockModel(type);
-    await using blocks = await load(new Blob([Uint8Array.from(gguf)]));
+    const exact = { activations: 'exact', kvCache: 'f32' } as const;
+    await using blocks = await load(new Blob([Uint8Array.from(gguf)]), exact);
     await using floats = await load(folder);
     const { data } = await blocks.forward(prompt);
     assert.equal(data, (await floats.forward(prompt)).data, type);
@@ -115,16 +116,39 @@ engine(
   'law: weights in blocks are traced in class f32, with fast activations in int8',
   async () => {
     const { gguf } = await blockModel('Q4_0');
-    for (const [activations, arithmetic] of [
-      ['exact', 'f32'],
-      ['fast', 'int8'],
+    for (const [options, arithmetic] of [
+      [{ activations: 'exact', kvCache: 'f32' }, 'f32'],
+      [{}, 'int8'],
     ] as const) {
-      await using found = await load(new Blob([Uint8Array.from(gguf)]), { activations });
+      await using found = await load(new Blob([Uint8Array.from(gguf)]), options);
       const parts: Uint8Array[] = [];
       const file = { writeAt: async (_: number, part: Uint8Array) => void parts.push(part) };
       await writeTrace(found, [5, 700], file, { taps: ['logits'] });
       const [header] = parts;
       assert.is(/"class":"(\w+)"/.exec(new TextDecoder().decode(header))?.[1], arithmetic);
+    }
+  },
+);
+
+engine(
+  'law: layers in blocks are computed as if they had been quantized while loading',
+  async () => {
+    for (const [type, quantize] of [
+      ['Q4_0', 'int4'],
+      ['Q8_0', 'int8'],
+    ] as const) {
+      const { gguf } = await blockModel(type);
+      const file = new Blob([Uint8Array.from(gguf)]);
+      await using implied = await load(file);
+      await using asked = await load(file, { quantize });
+      assert.equal([implied.activations, implied.kvCache], ['fast', 'int8'], type);
+      assert.equal([asked.activations, asked.kvCache], ['fast', 'int8']);
+      const [found, expected] = await Promise.all([implied, asked].map((m) => m.forward([5, 700])));
+      assert.equal(found.data, expected.data);
+      await using exact = await load(file, { quantize: 'none' });
+      assert.equal([exact.activations, exact.kvCache], ['exact', 'f32']);
+      await using reference = await load(file, { kernels: 'reference' });
+      assert.equal([reference.activations, reference.kvCache], ['fast', 'f32']);
     }
   },
 );

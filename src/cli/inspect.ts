@@ -11,6 +11,7 @@ import {
   parameterShapes,
   planMemory,
   quote,
+  withOptionsOfFile,
 } from '../index.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
 import { type Command, JSON_OPTION, MODEL_OPTION, modelSource, noticePrinter } from './command.ts';
@@ -68,9 +69,9 @@ async function runInspect(args: Arguments, self: CommandProcess): Promise<number
   const types = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const storedAs = (tensor: string) => types.get(tensor) ?? { dtype: 'F32' };
   const computed = computeOptions(args);
-  const quantize = computed.quantize ?? config.quantization;
-  const options = { ...computed, quantize, contextLength: positions, storedAs };
-  checkEngineOptions(options);
+  checkEngineOptions(computed);
+  const implied = withOptionsOfFile(computed, config, (tensor) => storedAs(tensor).dtype);
+  const options = { ...implied, contextLength: positions, storedAs };
   const memory = planMemory(config, options);
   if (args.has('json')) {
     const value = {

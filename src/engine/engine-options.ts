@@ -1,5 +1,6 @@
 /** How a model computes: the caller's options, checked and settled. */
 
+import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError, quote } from '../errors.ts';
 import { MAX_PAGES } from '../kernels/wasm/bank.ts';
 import { instantiate } from '../kernels/wasm/instance.ts';
@@ -10,7 +11,7 @@ import { chooseSimd, type Simd } from '../kernels/wasm/simd.ts';
 import { availableThreads } from '../platform/machine.ts';
 import { canShareMemory, type StartThread } from '../platform/threads.ts';
 import { defaultCache } from './plan.ts';
-import { expectQuantization, type Quantization } from './weight-formats.ts';
+import { expectQuantization, type Quantization, storedBlocks } from './weight-formats.ts';
 
 /** A build of the kernels that the caller brings along. */
 export type KernelsModule = BufferSource | WebAssembly.Module;
@@ -22,7 +23,7 @@ export interface EngineOptions {
   /** `reference` is the accuracy reference in plain TypeScript; `wasm` by default. */
   readonly kernels?: 'wasm' | 'reference' | undefined;
   /** How activations meet quantized weights: as float32 (`exact`) or in groups of int8 (`fast`).
-   *  `fast` by default with int8 and int4. */
+   *  `fast` by default with int8 and int4, as in Q8_0 and Q4_0 files. */
   readonly activations?: 'exact' | 'fast' | undefined;
   /** Threads that compute; by default those of the machine, one for small models. */
   readonly threads?: number | undefined;
@@ -80,6 +81,22 @@ export function checkEngineOptions(options: EngineOptions): void {
     expected: `1 … ${THREAD_LIMIT}`,
     found: threads,
   });
+}
+
+/** The options with what a model's files imply: layers in blocks of int8 or int4 meet the
+ *  activations and the cache that they would meet had they been quantized while loading.
+ *  @param storedType the type that the file has under a name */
+export function withOptionsOfFile<Options extends EngineOptions>(
+  options: Options,
+  config: BaichuanConfig,
+  storedType: (name: string) => string,
+): Options {
+  const quantize = options.quantize ?? config.quantization;
+  if (quantize !== undefined) return { ...options, quantize };
+  if (storedBlocks(config, storedType) === undefined) return options;
+  const { activations = 'fast', kvCache = 'int8', kernels } = options;
+  const cache = kernels === 'reference' ? {} : { kvCache };
+  return { ...options, activations, ...cache };
 }
 
 /** What matters of a model. */

@@ -18,7 +18,7 @@ import { isWebAddress, locateHttpModel } from '../platform/http-folder.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../tokenizer/index.ts';
 import { throwIfAborted } from './abort.ts';
 import { EMBEDDED_MODEL } from './embedded.ts';
-import { checkEngineOptions, type EngineOptions } from './engine-options.ts';
+import { checkEngineOptions, type EngineOptions, withOptionsOfFile } from './engine-options.ts';
 import { createLanguageModel, type LanguageModel } from './language-model.ts';
 import { asMemoryError } from './memory-error.ts';
 import { type ModelFiles, openBlobGguf, openFolderGguf } from './open-gguf.ts';
@@ -111,13 +111,13 @@ export async function load(
   const { config, checkpoint, ...opened } = await openModel(source, onNotice);
   try {
     const early = options.needsTokenizer === true ? await opened.loadTokenizer() : undefined;
-    const quantize = options.quantize ?? config.quantization;
+    const storedAs = (name: string) => checkpoint.tensors.get(name) ?? { dtype: 'F32' };
     const started = await startEngine({
       config,
       contextLength,
       plannedLength: options.contextLength ?? config.modelMaxLength,
-      storedAs: (name) => checkpoint.tensors.get(name) ?? { dtype: 'F32' },
-      options: { ...options, quantize },
+      storedAs,
+      options: withOptionsOfFile(options, config, (name) => storedAs(name).dtype),
       onNotice,
     });
     try {

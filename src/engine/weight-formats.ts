@@ -52,6 +52,17 @@ function formatOf(role: ParameterRole, quantize: Quantization, dtype: string): W
   return isGrouped || asInFile === 'int4' ? 'int8' : asInFile;
 }
 
+/** The blocks that all layers of a file lie in, `int8` for Q8_0 and `int4` for Q4_0; undefined where
+ *  they lie in others or in none. */
+export function storedBlocks(
+  config: BaichuanConfig,
+  storedType: (name: string) => string,
+): 'int8' | 'int4' | undefined {
+  const layers = [...parameterTable(config)].filter(([, { role }]) => role === 'linear');
+  const [found, ...others] = new Set(layers.map(([name]) => AS_IN_FILE[storedType(name)]));
+  return others.length === 0 && (found === 'int8' || found === 'int4') ? found : undefined;
+}
+
 /** Checks the name of a quantization. @throws option-value */
 export function expectQuantization(quantize: string): Quantization {
   const found = QUANTIZATIONS.find((name) => name === quantize);

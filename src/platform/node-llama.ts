@@ -38,7 +38,11 @@ export async function openLlama(options: LlamaOptions): Promise<Llama> {
   const module = locate(options.project ?? '.');
   const self = import.meta.url;
   const entry = new URL(`./node-llama-child.${self.endsWith('.ts') ? 'ts' : 'js'}`, self);
-  const child = fork(fileURLToPath(entry), [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  // JSON would make null of NaN, and a number of null.
+  const child = fork(fileURLToPath(entry), [], {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
   const ask = askChild(child, options);
   try {
     const { modelPath, contextLength, threads = 1 } = options;
