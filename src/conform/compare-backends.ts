@@ -47,7 +47,7 @@ export async function compareBackends(
   const comparison = await compareTraces(expected, found, options);
   const beyond = comparison.tensors.find(({ status }) => status === 'beyond');
   const faults = await findTraceFaults(expected, found, comparison.tensors);
-  const config = given?.config ?? inferConfig(expected) ?? inferConfig(found);
+  const config = given?.config ?? inferConfig(expected, found) ?? inferConfig(found, expected);
   if (beyond === undefined || config === undefined) return { ...comparison, diagnosis: faults };
   const row = rowOf(beyond, expected);
   const model =
@@ -57,7 +57,7 @@ export async function compareBackends(
   const prompts = (await promptsOf(expected)) ?? (await promptsOf(found));
   const prompt = prompts?.[row] ?? new Array<number>(sizesOf(expected).T ?? 0).fill(0);
   const { diagnosis } = await judgeLocally(model, found, prompt, {
-    ...{ arithmetic: comparison.class, row, signal: options.signal },
+    ...{ arithmetic: comparison.class, row, signal: options.signal, untilNamed: true },
   });
   return { ...comparison, diagnosis: merged(faults, diagnosis) };
 }

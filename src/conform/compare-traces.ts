@@ -75,14 +75,15 @@ export async function compareTraces(
   const arithmetic = classOf(expected, options.class);
   await expectComparable(expected, found, arithmetic);
   const sizes = { ...sizesOf(expected) };
-  const [position, layers] = [positionOf(expected), layersOf(expected)];
+  const [position, layers] = [positionOf(expected), Math.max(layersOf(expected), layersOf(found))];
   const context: BarContext = { arithmetic, sizes, position, layers };
   const labels = (await promptsOf(expected))?.flat();
   const tensors: TensorVerdict[] = [];
   for (const entry of chosenEntries(expected, options.filter)) {
     tensors.push(await judge(entry, found, { context, tensors, labels, signal: options.signal }));
   }
-  if (!tensors.some(({ statistics }) => statistics !== undefined)) throw nothingShared(found);
+  if (tensors.every(({ status }) => /missing|not-recorded/.test(status)))
+    throw nothingShared(found);
   const first = await locateFirst(tensors, expected, found, sizes.D);
   return { pass: first === null, class: arithmetic, first, tensors };
 }

@@ -7,6 +7,7 @@
  *  r is the root of the NMSE, at most 1. The mean is over the tensors at fault, and over those that
  *  only the bug would put at fault, which count 0. So 1 means: this change and nothing else. */
 
+import { macrotask } from '../turns.ts';
 import type { ArithmeticClass } from '../verify/bars.ts';
 import { KNOWN_BUGS } from './gallery/index.ts';
 import {
@@ -47,6 +48,8 @@ export interface LocalOptions {
   /** Of a batch. */
   readonly row?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Whether nothing is wanted but a name for the first fault. */
+  readonly untilNamed?: boolean;
   /** Sees what the model computes of every operation. */
   readonly watch?: Observer | undefined;
 }
@@ -61,24 +64,31 @@ export async function judgeLocally(
 ): Promise<LocalJudgement> {
   const verdicts: LocalVerdict[] = [];
   let diagnosis: readonly Diagnosis[] = [];
-  let carried: Float32Array | undefined;
+  let carried: Carried | undefined;
   for (const stage of stagesOf(model.config.numHiddenLayers)) {
     expectGoingOn(options.signal);
     const isFirst = diagnosis.length === 0;
     const step = { ...options, stage, prompt, carried, isFirst };
     const judged = await judgeStep(model, found, step);
-    carried = judged.output;
+    carried = judged.carried;
     diagnosis = [...diagnosis, ...judged.diagnosis];
     verdicts.push(...judged.verdicts);
+    if (options.untilNamed === true && diagnosis.length > 0) break;
   }
   return { verdicts, diagnosis };
+}
+
+/** What left the stage before, and how many layers it has come through since the last input that
+ *  the backend recorded. */
+interface Carried {
+  readonly output: Float32Array;
+  readonly layers: number;
 }
 
 interface LocalStep extends LocalOptions {
   readonly stage: Stage;
   readonly prompt: readonly number[];
-  /** What left the stage before. */
-  readonly carried: Float32Array | undefined;
+  readonly carried: Carried | undefined;
   /** Whether no fault was named yet. */
   readonly isFirst: boolean;
 }
@@ -88,14 +98,16 @@ interface LocalStep extends LocalOptions {
 async function judgeStep(model: ReferenceModel, found: TraceSource, step: LocalStep) {
   const { stage, prompt, carried, arithmetic, row = 0, watch } = step;
   const read = await readEvidence(found, stage, model.config.numHiddenLayers, row);
-  const evidence = { ...read, input: read.input ?? carried };
+  const chained = read.input === undefined ? (carried?.layers ?? 0) : 0;
+  const evidence = { ...read, input: read.input ?? carried?.output, chained };
   const setup = await model.setup(stage, prompt);
   const options = { arithmetic, locates: true, watch };
   const { verdicts, output } = judgeStage(model, setup, evidence, options);
   const isFault = step.isFirst && verdicts.some(({ status }) => status === 'beyond');
   const fault = { setup, evidence, here: verdicts, arithmetic };
-  const diagnosis = isFault ? matchGallery(model, fault) : [];
-  return { verdicts, output, diagnosis };
+  const diagnosis = isFault ? await matchGallery(model, fault, step.signal) : [];
+  const layers = stage === 'embedding' ? 0 : chained + 1;
+  return { verdicts, carried: { output, layers }, diagnosis };
 }
 
 interface Fault {
@@ -106,11 +118,17 @@ interface Fault {
   readonly arithmetic: ArithmeticClass;
 }
 
-function matchGallery(model: ReferenceModel, fault: Fault): Diagnosis[] {
+async function matchGallery(
+  model: ReferenceModel,
+  fault: Fault,
+  signal: AbortSignal | undefined,
+): Promise<Diagnosis[]> {
   const { setup, evidence, here, arithmetic } = fault;
   const matches: Diagnosis[] = [];
   for (const bug of KNOWN_BUGS) {
     if (bug.position !== undefined && bug.position !== model.config.position) continue;
+    await macrotask();
+    expectGoingOn(signal);
     const { verdicts } = judgeStage(model, bug.change(setup), evidence, { arithmetic });
     const likeness = likenessOf(here, verdicts);
     const { name, summary } = bug;

@@ -33,6 +33,8 @@ export interface StageEvidence {
   readonly stage: Stage;
   readonly input: Float32Array | undefined;
   readonly recorded: ReadonlyMap<string, Float32Array>;
+  /** Layers before this stage that were computed because no input was recorded; 0 by default. */
+  readonly chained?: number;
   /** The largest score recorded of the stage, if any. */
   readonly scoreScale: number | undefined;
 }
@@ -95,7 +97,7 @@ export function judgeStage(
   evidence: StageEvidence,
   { arithmetic, locates = false, watch }: JudgeOptions,
 ): { verdicts: LocalVerdict[]; output: Float32Array } {
-  const { stage, input, recorded, scoreScale } = evidence;
+  const { stage, input, recorded, scoreScale, chained = 0 } = evidence;
   const { config, ids } = setup;
   const verdicts: LocalVerdict[] = [];
   const sizes = {
@@ -103,7 +105,7 @@ export function judgeStage(
     ...{ V: config.vocabSize, H: config.numAttentionHeads, D: config.headDim },
   };
   const { position } = config;
-  const context = { arithmetic, sizes, position, layers: 1 };
+  const context = { arithmetic, sizes, position, layers: chained + 1 };
   const before = inputName(stage, model.config.numHiddenLayers);
   const isRecorded = ({ kind, layer }: TracePlace) => {
     const name = traceName(kind, layer);
@@ -120,7 +122,7 @@ export function judgeStage(
     addRows(statistics, computed, values, { row, T: ids.length });
     const measured = statistics.result();
     const alone = inputsOf(place, position, before).every(isRecorded);
-    const bar = barOf({ ...place, layer: 0 }, context, alone, scoreScale);
+    const bar = barOf({ ...place, layer: chained }, context, alone, scoreScale);
     const status = measured.excess <= bar ? 'within' : 'beyond';
     const allowed = bar * measured.largest;
     const piece = { start: 0, expected: computed, found: values };

@@ -105,12 +105,15 @@ export function sizesOf(trace: TraceSource): TraceSizes {
   return { ...told, F: intermediateSize, ...sizes };
 }
 
-/** A configuration as complete as a trace allows, to recompute operations that need no weights.
+/** A configuration as complete as two traces allow, to recompute operations that need no weights.
  *  Undefined where the number of heads is not known. */
-export function inferConfig(trace: TraceSource): BaichuanConfig | undefined {
+export function inferConfig(
+  trace: TraceSource,
+  other: TraceSource = trace,
+): BaichuanConfig | undefined {
   const told = configOf(trace);
   if (told !== undefined) return told;
-  const { C, F = 1, V = 1, H, D } = sizesOf(trace);
+  const { C, F = 1, V = 1, H, D } = { ...sizesOf(other), ...sizesOf(trace) };
   if (C === undefined || H === undefined || D === undefined || H * D !== C) return undefined;
   const position = positionOf(trace);
   const preset = CONFIG_PRESETS[position === 'rope' ? 'baichuan-7b' : 'baichuan-13b'];
@@ -119,9 +122,9 @@ export function inferConfig(trace: TraceSource): BaichuanConfig | undefined {
   return { ...preset, ...sizes, ...heads };
 }
 
-/** Decoder layers of which a trace shows something. */
+/** Decoder layers of the model, where the trace says; else those of which it shows something. */
 export function layersOf(trace: TraceSource): number {
-  let layers = 0;
+  let layers = configOf(trace)?.numHiddenLayers ?? 0;
   for (const { kind, layer, name } of trace.entries.values()) {
     if (kind !== undefined && isInLayer(kind, name)) layers = Math.max(layers, layer + 1);
   }

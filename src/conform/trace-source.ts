@@ -105,7 +105,8 @@ function entryOf(stored: StoredTensor): TraceEntry {
   }
   const [batch, shape] =
     extra === 1 ? [stored.shape[0], stored.shape.slice(1)] : [1, [...stored.shape]];
-  return { name, kind: place.kind, layer: place.layer, batch, shape, read: reader(stored) };
+  const read = place.kind === 'scores' ? withMasks(reader(stored)) : reader(stored);
+  return { name, kind: place.kind, layer: place.layer, batch, shape, read };
 }
 
 /** The name in the published model of what a file calls `name`. */
@@ -128,6 +129,18 @@ function wrongTensor({ name, file }: StoredTensor, what: string, fix: string): B
     what: `It ${what}.`,
     fix,
   });
+}
+
+/** The lowest float16, which the published code masks scores with in that type. */
+const FLOAT16_MASK = -65504;
+
+/** Scores whose float16 masks became −∞, which no score is, in whatever type they were stored. */
+function withMasks(read: TraceEntry['read']): TraceEntry['read'] {
+  return async (start, count) => {
+    const scores = await read(start, count);
+    if (!scores.includes(FLOAT16_MASK)) return scores;
+    return scores.map((score) => (score === FLOAT16_MASK ? Number.NEGATIVE_INFINITY : score));
+  };
 }
 
 function reader(stored: StoredTensor): TraceEntry['read'] {

@@ -10,9 +10,9 @@ import type { GgufVocabulary } from '../formats/gguf/baichuan-metadata.ts';
 import { type GgufPlan, planGguf, writePlannedGguf } from '../formats/gguf/export.ts';
 import type { WritableType } from '../formats/gguf/ggml-types.ts';
 import { rowTensor } from '../formats/row-tensor.ts';
-import { macrotask } from '../generate/turns.ts';
 import { countNotFinite } from '../kernels/not-finite.ts';
 import { rowBytes } from '../kernels/wasm/layout.ts';
+import { macrotask } from '../turns.ts';
 import type { TargetTensor } from './targets.ts';
 import type { PassOptions } from './write-rows.ts';
 

@@ -2,9 +2,9 @@
 
 import { throwIfAborted } from '../engine/abort.ts';
 import { readStoredRows } from '../engine/source-rows.ts';
-import { macrotask } from '../generate/turns.ts';
 import type { ParameterRows } from '../kernels/kernels.ts';
 import { countNotFinite } from '../kernels/not-finite.ts';
+import { macrotask } from '../turns.ts';
 import { BLOCK_BYTES, type TargetTensor } from './targets.ts';
 
 /** Rows of a packed block: what is quantized together. */

@@ -7,11 +7,11 @@
  *  chunks are large and the kernels themselves look at a flag. Chunks do not change a bit. */
 
 import type { BaichuanConfig } from '../config.ts';
-import { makeTurns } from '../generate/turns.ts';
 import type { Segment, Tap } from '../layers/context.ts';
 import { forward, type Machine, type Pass } from '../model/baichuan.ts';
 import type { BaichuanWeights } from '../model/weights.ts';
 import { elementCount, float32, type Tensor } from '../tensor/tensor.ts';
+import { makeTurns } from '../turns.ts';
 import { tapFilter } from '../verify/trace.ts';
 import { throwIfAborted } from './abort.ts';
 import type { Activation, PassPart, PassResult, RunOptions } from './engine.ts';
@@ -35,8 +35,10 @@ const WIDEST_BYTES = 8 * 2 ** 20;
 
 /** Tokens in a chunk, at most: a power of two. */
 export function maxChunk({ intermediateSize }: BaichuanConfig): number {
-  const fitting = WIDEST_BYTES / (3 * intermediateSize * Float32Array.BYTES_PER_ELEMENT);
-  return Math.min(MAX_CHUNK, 2 ** Math.floor(Math.log2(Math.max(1, fitting))));
+  const bytesPerToken = 3 * intermediateSize * Float32Array.BYTES_PER_ELEMENT;
+  let tokens = MAX_CHUNK;
+  while (tokens > 1 && tokens * bytesPerToken > WIDEST_BYTES) tokens /= 2;
+  return tokens;
 }
 
 export interface PassRunner {

@@ -94,6 +94,7 @@ export function whatFits(
   return undefined;
 }
 
+/** Bytes for a reader: 9.62 GB. */
 export function gigabytes(bytes: number): string {
   return `${(bytes / 1e9).toFixed(2)} GB`;
 }

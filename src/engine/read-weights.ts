@@ -3,10 +3,10 @@
 
 import type { BaichuanConfig } from '../config.ts';
 import type { Checkpoint, StoredTensor } from '../formats/checkpoint.ts';
-import { macrotask } from '../generate/turns.ts';
 import type { WeightFormat } from '../kernels/kernels.ts';
 import { PACK_ROWS } from '../kernels/wasm/layout.ts';
 import { parameterTable } from '../model/weights.ts';
+import { macrotask } from '../turns.ts';
 import { throwIfAborted } from './abort.ts';
 import type { Engine } from './engine.ts';
 import { BLOCK_BYTES } from './plan.ts';

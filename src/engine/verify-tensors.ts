@@ -5,8 +5,8 @@
  *  one scale a row, these follow the integers. */
 
 import type { StoredTensor } from '../formats/checkpoint.ts';
-import { macrotask } from '../generate/turns.ts';
 import { findNotFinite } from '../kernels/not-finite.ts';
+import { macrotask } from '../turns.ts';
 import { throwIfAborted } from './abort.ts';
 import { BLOCK_BYTES } from './plan.ts';
 import { readStoredRows } from './source-rows.ts';

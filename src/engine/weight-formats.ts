@@ -52,8 +52,8 @@ function formatOf(role: ParameterRole, quantize: Quantization, dtype: string): W
   return isGrouped || asInFile === 'int4' ? 'int8' : asInFile;
 }
 
-/** The blocks that all layers of a file lie in, `int8` for Q8_0 and `int4` for Q4_0; undefined where
- *  they lie in others or in none. */
+/** The blocks that all layers of a file lie in: `int8` for Q8_0, `int4` for Q4_0, undefined for
+ *  others or none. */
 export function storedBlocks(
   config: BaichuanConfig,
   storedType: (name: string) => string,

@@ -4,6 +4,7 @@
  *  way it ends, by an error, an abort or a consumer that stops asking, the sequence is closed. */
 
 import { BaichuanError } from '../errors.ts';
+import { makeTurns } from '../turns.ts';
 import { expectContext, expectLogits, expectPrompt } from './generate-checks.ts';
 import type { ResolvedOptions } from './options.ts';
 import { processLogits } from './processors.ts';
@@ -11,7 +12,6 @@ import { makeRandom, type Random } from './random.ts';
 import { argMax } from './ranking.ts';
 import { logprobs, sampleToken, type TokenLogprob } from './sampler.ts';
 import type { ModelSequence } from './sequence.ts';
-import { makeTurns } from './turns.ts';
 
 /** Why a generation ended; 'stop' is a token or a text that ends it. */
 export type FinishReason = 'stop' | 'length' | 'aborted';

@@ -67,8 +67,15 @@ export interface OperationBar {
   readonly scoreScale?: number | undefined;
 }
 
+/** No bar is wider: zeros are 1 away from anything, and the opposite is 2 away. */
+const WIDEST = 0.75;
+
 /** The bar of one operation whose inputs agree. */
-export function operationBar(
+export function operationBar(operation: OperationBar, arithmetic: ArithmeticClass): number {
+  return Math.min(WIDEST, roundingOf(operation, arithmetic));
+}
+
+function roundingOf(
   { rounding, length, scoreScale = 0 }: OperationBar,
   arithmetic: ArithmeticClass,
 ): number {
@@ -102,5 +109,5 @@ export function pathBar(path: PathBar, arithmetic: ArithmeticClass): number {
   const scale = rounding === 'softmax' ? Math.max(1, scoreScale) : 1;
   // A lookup comes first and a copy adds nothing: neither carries more than its own input.
   if (rounding === 'lookup') return operationBar(path, arithmetic);
-  return operationBar(path, arithmetic) + carried * scale;
+  return Math.min(WIDEST, roundingOf(path, arithmetic) + carried * scale);
 }

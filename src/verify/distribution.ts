@@ -40,6 +40,9 @@ export interface DistributionVerdict {
   readonly isTie: boolean;
 }
 
+/** A lead of more than this share of the largest score is no tie in any arithmetic. */
+const WIDEST_TIE = 0.25;
+
 /** Compares what a backend says about the next token with the expected scores.
  *  @param expected `[V]` @param bar allowed difference of a score, relative to the largest */
 export function compareDistribution(
@@ -56,7 +59,7 @@ export function compareDistribution(
   const foundTop = topOf(list ?? found.values.entries());
   const gap = foundTop < 0 ? Number.POSITIVE_INFINITY : expected[expectedTop] - expected[foundTop];
   const isSame = expectedTop === foundTop;
-  const isTie = !isSame && gap <= 2 * bar * scale;
+  const isTie = !isSame && gap <= Math.min(2 * bar, WIDEST_TIE) * scale;
   const choiceAgrees = isSame || isTie;
   return {
     ...judged,

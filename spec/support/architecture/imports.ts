@@ -23,7 +23,7 @@ interface Area {
 }
 
 /** Files at the top of src/ that import next to nothing and serve everybody. */
-const LEAVES = ['errors', 'math', 'sniff', 'utf-8'];
+const LEAVES = ['errors', 'math', 'sniff', 'turns', 'utf-8'];
 const BELOW_MODEL = [...LEAVES, 'tensor', 'config', 'src/kernels/kernels.ts'];
 /** Files, streams and exit codes are reached through the platform, which alone may name them. */
 const EDGE: Area = { values: ['index', 're-exported', 'platform'] };
@@ -34,6 +34,7 @@ const AREAS: Record<string, Area> = {
   math: { values: [] },
   'utf-8': { values: [] },
   sniff: { values: ['errors'] },
+  turns: { values: [] },
   json: { values: ['errors', 'utf-8'] },
   config: { values: [...LEAVES, 'json'] },
   tensor: { values: LEAVES },

@@ -100,6 +100,10 @@ function messageOf(fields: JsonFields): RequestedMessage {
 function prefillOf(fields: JsonFields, vocabSize: number): PrefillRequest {
   const ids = idsOf(fields, 'ids', vocabSize);
   const positions = idsOf(fields, 'positions', ids.length);
+  const isAscending = positions.every((position, i) => i === 0 || position > positions[i - 1]);
+  if (positions.length === 0 || !isAscending) {
+    throw unexpected(fields, 'positions', 'at least one position, in ascending order');
+  }
   const taps = takeArray(fields, 'taps').filter((tap) => typeof tap === 'string');
   const claim = oneOf(fields, 'claim', PREFILL_CLAIMS);
   return { id: idOf(fields), claim, ids, positions, taps };

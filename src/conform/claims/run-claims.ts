@@ -46,17 +46,25 @@ export async function runClaims(
 ): Promise<ConformReport> {
   const run: Run = { ...options, backend, reference };
   const claims: ClaimVerdict[] = [];
+  const isNamed = (claim: ClaimName) => options.named?.includes(claim) ?? false;
   for (const claim of CLAIMS) {
     const cases = await casesOf(claim, requests, run);
     if (cases !== undefined) claims.push(conclude(claim, cases, run));
+    else if (isNamed(claim)) claims.push({ claim, ...NOT_ASKED });
   }
-  const isNamed = (claim: ClaimName) => options.named?.includes(claim) ?? false;
   const failed = claims.some(
     ({ claim, status }) => status === 'fail' || (status === 'not-tested' && isNamed(claim)),
   );
   const pass = !failed && claims.some(({ status }) => status === 'pass');
   return { pass, backend: backend.name, model: reference.model, class: options.class, claims };
 }
+
+/** What was named, but has no cases. */
+const NOT_ASKED: Omit<ClaimVerdict, 'claim'> = {
+  status: 'not-tested',
+  detail: 'the model or the requests have nothing to ask about it',
+  cases: [],
+};
 
 /** The verdicts of a claim; undefined where nothing was asked about it. */
 async function casesOf(claim: ClaimName, requests: ConformRequests, run: Run) {
