@@ -12,6 +12,7 @@ import { bufferSource } from '../../src/formats/byte-source.ts';
 import { goldenPath } from '../support/command.ts';
 import { GOLDENS, type Golden } from '../support/goldens.ts';
 import { goldenModel, goldenToCompare, recordModel } from '../support/oracle.ts';
+import { expectRefusal } from '../support/refusal.ts';
 import { goldenMetadata, memoryTrace } from '../support/traces.ts';
 
 const oracle = suite('diagnose');
@@ -55,6 +56,16 @@ async function namedFirst(one: Case, bug: KnownBug): Promise<string | undefined>
   );
   return diagnosis[0]?.name;
 }
+
+oracle('law: the search for a name can be stopped', async () => {
+  const [bug] = KNOWN_BUGS.filter((candidate) => isApplicable(candidate, fiveHeads.golden));
+  const found = await mutant(fiveHeads, bug);
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(), 0);
+  const options = { arithmetic: 'f32', signal: stop.signal } as const;
+  const judged = judgeLocally(fiveHeads.model, found, IDS, options);
+  await expectRefusal(() => judged, { code: 'aborted' });
+});
 
 oracle('law: the gallery has thirty bugs and more, each with a name of its own', () => {
   const names = KNOWN_BUGS.map(({ name }) => name);

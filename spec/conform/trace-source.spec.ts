@@ -31,6 +31,21 @@ traces('law: 16-bit floats and every integer are read as the numbers they are', 
   assert.equal(await promptsOf(trace), [[263]]);
 });
 
+traces(
+  'law: scores masked with the lowest float16 are masked, whatever they are stored as',
+  async () => {
+    const name = 'model.layers.0.self_attn.scores';
+    for (const dtype of ['F16', 'F32'] as const) {
+      const values = [1, -65504, 2, -3];
+      const halves = Uint16Array.of(0x3c00, 0xfbff, 0x4000, 0xc200);
+      const data = new Uint8Array((dtype === 'F16' ? halves : Float32Array.from(values)).buffer);
+      const header = { [name]: { dtype, shape: [1, 2, 2], data_offsets: [0, data.length] } };
+      const entry = (await open(safetensorsFile(header, data))).entries.get(name);
+      assert.equal(entry && [...(await readRow(entry))], [1, Number.NEGATIVE_INFINITY, 2, -3]);
+    }
+  },
+);
+
 traces('law: rows of a batch are read one by one', async () => {
   const values = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
   const trace = await memoryTrace(

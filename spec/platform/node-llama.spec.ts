@@ -72,6 +72,14 @@ spec('law: a module without scores gives probabilities', async () => {
   await llama.close();
 });
 
+spec('law: numbers that are none arrive as such', async () => {
+  const row = 'new Map([[0, NaN], [1, -Infinity], [2, Infinity]])';
+  const llama = await open(moduleOf(`return { next: { logits: ${row} } };`));
+  const [{ values }] = await llama.next([7], [0]);
+  assert.equal([...values], [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
+  await llama.close();
+});
+
 spec('error: a project without node-llama-cpp', async () => {
   const folder = scratchPath('empty');
   mkdirSync(folder);

@@ -35,6 +35,20 @@ distribution('law: log-probabilities are those of Math.log and Math.exp', () => 
   });
 });
 
+distribution(
+  'law: opposite scores fail under the widest bar, as do those whose choice is far',
+  () => {
+    const widest = (values: Float32Array) =>
+      compareDistribution(scores, { kind: 'scores', values }, 0.75);
+    assert.not(widest(scores.map((x) => -x)).pass);
+    // A token that trails by 4 comes first: each score is within its bar, and yet it is no tie.
+    const trailing = scores.findIndex((x) => Math.abs(scores[top] - 4 - x) < 0.1);
+    const verdict = widest(changed((x) => x.fill(scores[top] + 0.5, trailing, trailing + 1)));
+    assert.ok(verdict.difference <= verdict.allowed);
+    assert.equal([verdict.pass, verdict.choiceAgrees], [false, false]);
+  },
+);
+
 distribution('law: the same scores pass with difference 0', () => {
   const { pass, difference, expectedTop, foundTop, isTie } = asScores(scores);
   assert.equal([pass, difference, expectedTop, foundTop, isTie], [true, 0, top, top, false]);

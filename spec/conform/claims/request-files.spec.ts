@@ -64,6 +64,18 @@ for (const [title, bytes, code, where] of [
     '/prefills/1/ids/0',
   ],
   [
+    'no position',
+    changed((x) => (x.prefills[1].positions = [])),
+    'conform-requests',
+    '/prefills/1/positions',
+  ],
+  [
+    'a position twice',
+    changed((x) => (x.prefills[1].positions = [0, 0])),
+    'conform-requests',
+    '/prefills/1/positions',
+  ],
+  [
     'a position outside the prompt',
     changed((x) => (x.prefills[1].positions = [9999])),
     'conform-requests',

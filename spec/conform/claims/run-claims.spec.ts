@@ -188,6 +188,9 @@ spec('law: a model without tokenizer is not asked about', async () => {
   const report = await runClaims(requests, right, silent, { class: 'f32' });
   const { tokenizer: _tokenizer, chat: _chat, ...others } = ALL_PASS;
   assert.equal([report.pass, statuses(report)], [true, others]);
+  const named = ['tokenizer', 'logits'] as const;
+  const asked = await runClaims(requests, right, silent, { class: 'f32', named });
+  assert.equal([asked.pass, statuses(asked)], [false, { ...others, tokenizer: 'not-tested' }]);
 });
 
 spec('law: the class decides how far layers may be off', async () => {
