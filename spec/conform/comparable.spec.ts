@@ -1,6 +1,7 @@
 /** Traces that cannot be compared: another model, prompt, vocabulary or shape. */
 
 import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
 import { compareTraces } from '../../src/conform/compare-traces.ts';
 import { GOLDENS } from '../support/goldens.ts';
 import { expectRefusal } from '../support/refusal.ts';
@@ -110,5 +111,42 @@ compare('error: an unknown class is refused where it was given', async () => {
     file: 'expected.safetensors',
   });
 });
+
+compare(
+  'law: logits with their axes exchanged are a finding, alone in their traces too',
+  async () => {
+    const { shape, values } = tensors.get('logits') as NamedTensor;
+    const [T, V] = shape;
+    const turned = Float32Array.from(values, (_, i) => values[(i % T) * V + Math.floor(i / T)]);
+    const found = await memoryTrace(new Map([['logits', { shape: [V, T], values: turned }]]));
+    const alone = await memoryTrace(new Map([['logits', { shape, values }]]));
+    for (const trace of [expected, alone]) {
+      const { pass, tensors: verdicts } = await compareTraces(trace, found);
+      assert.is(pass, false);
+      assert.is(verdicts.find(({ name }) => name === 'logits')?.status, 'axes');
+    }
+  },
+);
+
+/** Everything half as much again: all of it is beyond its bar. */
+const wider: NamedTensors = new Map(
+  [...tensors].map(([name, { values, ...tensor }]) => {
+    const changed = tensor.dtype === 'I64' ? values : values.map((x) => x * 1.5);
+    return [name, { ...tensor, values: changed }];
+  }),
+);
+
+compare(
+  'law: the bar of logits is the same with all tensors and with none beside them',
+  async () => {
+    const barIn = async (named: NamedTensors) => {
+      const trace = await memoryTrace(named, goldenMetadata(golden));
+      const { tensors: verdicts } = await compareTraces(trace, await memoryTrace(wider));
+      return verdicts.find(({ name }) => name === 'logits')?.bar;
+    };
+    const logits = tensors.get('logits') as NamedTensor;
+    assert.is(await barIn(new Map([['logits', logits]])), await barIn(tensors));
+  },
+);
 
 compare.run();

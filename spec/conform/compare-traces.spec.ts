@@ -42,41 +42,6 @@ async function firstOf(found: NamedTensors) {
   return first;
 }
 
-compare(
-  'law: logits with their axes exchanged are a finding, alone in their traces too',
-  async () => {
-    const { shape, values } = tensors.get('logits') as NamedTensor;
-    const [T, V] = shape;
-    const turned = Float32Array.from(values, (_, i) => values[(i % T) * V + Math.floor(i / T)]);
-    const found = await memoryTrace(new Map([['logits', { shape: [V, T], values: turned }]]));
-    const alone = await memoryTrace(new Map([['logits', { shape, values }]]));
-    for (const trace of [expected, alone]) {
-      const { pass, tensors: verdicts } = await compareTraces(trace, found);
-      assert.is(pass, false);
-      assert.is(verdicts.find(({ name }) => name === 'logits')?.status, 'axes');
-    }
-  },
-);
-
-compare(
-  'law: the bar of logits is the same with all tensors and with none beside them',
-  async () => {
-    const barIn = async (named: NamedTensors) => {
-      const trace = await memoryTrace(named, goldenMetadata(golden));
-      const { tensors: verdicts } = await compareTraces(trace, await memoryTrace(wider));
-      return verdicts.find(({ name }) => name === 'logits')?.bar;
-    };
-    const wider: NamedTensors = new Map(
-      [...tensors].map(([name, { values, ...tensor }]) => {
-        const changed = tensor.dtype === 'I64' ? values : values.map((x) => x * 1.5);
-        return [name, { ...tensor, values: changed }];
-      }),
-    );
-    const logits = tensors.get('logits') as NamedTensor;
-    assert.is(await barIn(new Map([['logits', logits]])), await barIn(tensors));
-  },
-);
-
 compare('law: a trace equals itself, with or without a batch axis, in float64 too', async () => {
   const batched: NamedTensors = new Map(
     [...tensors].map(([name, tensor]) => [name, { ...tensor, shape: [1, ...tensor.shape] }]),

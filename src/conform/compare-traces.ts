@@ -16,6 +16,7 @@ import type { TensorStatistics } from '../verify/statistics.ts';
 import { classOf, expectComparable, expectSameShape, isPermutation } from './comparable.ts';
 import { comparePieces, type FirstElement, firstBeyond } from './pieces.ts';
 import { type BarContext, barOf } from './roundings.ts';
+import { scoreScaleOf } from './score-scale.ts';
 import { layersOf, positionOf, promptsOf, sizesOf } from './trace-model.ts';
 import { findEntry, type TraceEntry, type TraceSource } from './trace-source.ts';
 
@@ -80,7 +81,8 @@ export async function compareTraces(
   const labels = (await promptsOf(expected))?.flat();
   const tensors: TensorVerdict[] = [];
   for (const entry of chosenEntries(expected, options.filter)) {
-    tensors.push(await judge(entry, found, { context, tensors, labels, signal: options.signal }));
+    const { signal } = options;
+    tensors.push(await judge(entry, { expected, found, context, tensors, labels, signal }));
   }
   if (tensors.every(({ status }) => /missing|not-recorded/.test(status)))
     throw nothingShared(found);
@@ -98,6 +100,8 @@ function chosenEntries(expected: TraceSource, filter = (_name: string) => true):
 }
 
 interface JudgeContext {
+  readonly expected: TraceSource;
+  readonly found: TraceSource;
   readonly context: BarContext;
   /** Verdicts so far. */
   readonly tensors: readonly TensorVerdict[];
@@ -107,8 +111,7 @@ interface JudgeContext {
 
 async function judge(
   entry: KnownEntry,
-  trace: TraceSource,
-  { context, tensors, labels, signal }: JudgeContext,
+  { expected, found: trace, context, tensors, labels, signal }: JudgeContext,
 ): Promise<TensorVerdict> {
   const { name, kind, layer } = entry;
   const place = { name, kind, layer };
@@ -125,7 +128,9 @@ async function judge(
   const inputs = traceInputs(place, context.position, context.layers);
   const alone =
     inputs.length > 0 && inputs.every((input) => verdictOf(input)?.statistics?.maxAbs === 0);
-  const scores = verdictOf({ kind: 'scores', layer })?.statistics?.largest;
+  const scores =
+    verdictOf({ kind: 'scores', layer })?.statistics?.largest ??
+    (kind === 'probs' ? await scoreScaleOf(expected, layer, context) : undefined);
   const bar = barOf(place, context, alone || kind === 'inputIds', scores);
   const status = statistics.excess <= bar ? 'within' : 'beyond';
   return { ...place, status, statistics, bar, alone, logits };
