@@ -139,6 +139,17 @@ export const WEIGHT_BUGS: readonly KnownBug[] = [
     'Scales are taken as max / 128 where they were made as max / 127.',
     (weight) => weight.map((w) => (w * 127) / 128),
   ),
+  weightBug(
+    'scale-f16',
+    'Scales of rows were rounded to float16 where the quantizer makes float32.',
+    (weight, { columns }) => {
+      const maxima = rowMaxima(weight, columns);
+      return weight.map((w, i) => {
+        const scale = maxima[Math.floor(i / columns)] / 127;
+        return scale === 0 ? 0 : (w / scale) * roundF16(scale);
+      });
+    },
+  ),
   weightBug('scale-8', 'Scales are taken as max / 8 where they were made as max / 7.', (weight) =>
     weight.map((w) => (w * 7) / 8),
   ),
