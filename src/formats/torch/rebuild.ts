@@ -79,6 +79,7 @@ function callName(
 ): PickleValue {
   if (name === ORDERED_DICT) {
     if (items.length > 0) throw argumentError(machine, name, items, 'no arguments');
+    machine.countContainer();
     return { kind: 'dict', isOrdered: true, entries: new Map() };
   }
   if (name === TENSOR) return rebuildTensor(items, machine);
@@ -95,6 +96,7 @@ function rebuildTensor(items: readonly PickleValue[], machine: PickleMachine): P
   if (isPlain && isStorage(storage) && isSize(offset) && isSizes(shape) && isSizes(strides)) {
     const [sizes, steps] = [numbersOf(shape), numbersOf(strides)];
     if (sizes.length === steps.length) {
+      machine.countContainer();
       return { kind: 'tensor', storage, offset, shape: sizes, strides: steps };
     }
   }
