@@ -13,7 +13,7 @@ import {
   ropeFolder,
 } from '../support/conversions.ts';
 import { GOLDENS, type Golden } from '../support/goldens.ts';
-import { contentOf } from '../support/model-files.ts';
+import { contentOf, memoryFolder } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
 
 const convert = suite('convert');
@@ -104,6 +104,29 @@ for (const options of LOSSLESS) {
     assert.equal(sizes(config), sizes(before));
   });
 }
+
+convert('law: GGUF holds norms as float32, which f16 and bf16 do not round', async () => {
+  const name = 'model.norm.weight';
+  const files = await convertedFiles(ropeFolder(), { type: 'f32' });
+  const { buffer, byteOffset } = files['model.safetensors'];
+  const view = new DataView(buffer, byteOffset);
+  const length = Number(view.getBigUint64(0, true));
+  const header = new TextDecoder().decode(new Uint8Array(buffer, byteOffset + 8, length));
+  const [begin] = JSON.parse(header)[name].data_offsets;
+  view.setFloat32(8 + length + begin, 1 / 3, true);
+  const source = memoryFolder(files);
+  for (const type of ['f16', 'bf16'] as const) {
+    const found = await tensorsOf(await convertedGguf(source, { type }));
+    assert.equal(found[name], (await tensorsOf(source))[name], type);
+    assert.is(found['lm_head.weight'].dtype, type.toUpperCase());
+    const rounded = await tensorsOf(await convertedFolder(source, { type }));
+    assert.is(rounded[name].dtype, type.toUpperCase());
+    const back = await tensorsOf(
+      await convertedFolder(await convertedGguf(ropeFolder(), { type })),
+    );
+    assert.is(back[name].dtype, 'BF16');
+  }
+});
 
 convert(
   'law: the tokenizer of a GGUF file becomes a tokenizer.model with the same ids',

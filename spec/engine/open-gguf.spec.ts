@@ -10,7 +10,13 @@ import type { StoredTensor } from '../../src/formats/checkpoint.ts';
 import { decodeRows } from '../../src/formats/gguf/decode-rows.ts';
 import { exportGguf } from '../../src/formats/gguf/export.ts';
 import type { WritableType } from '../../src/formats/gguf/ggml-types.ts';
-import { checkpointFolder, type RawTensor, rawSafetensors } from '../support/checkpoint-files.ts';
+import {
+  checkpointFolder,
+  configText,
+  type RawTensor,
+  rawSafetensors,
+  torchCheckpoint,
+} from '../support/checkpoint-files.ts';
 import { pair, smallModel, smallPairs, smallTensors, u32, uint } from '../support/gguf-files.ts';
 import { GOLDENS, type Golden, idsOf } from '../support/goldens.ts';
 import { joinBytes, memoryFolder } from '../support/model-files.ts';
@@ -222,6 +228,35 @@ engine('error: a folder with several models', async () => {
   const expected = { code: 'directory-missing', message: ['"a.gguf"', '"b.gguf"'] } as const;
   await expectRefusal(() => openModel(folder), { ...expected, fix: 'Name the .gguf' });
 });
+
+engine(
+  'law: the .bin checkpoint of a folder goes before GGUF files, and a notice says so',
+  async () => {
+    const files = { 'pytorch_model.bin': torchCheckpoint(rope), 'a.gguf': smallModel() };
+    const config = { 'config.json': configText(rope) };
+    const folders = [
+      memoryFolder({ ...files, ...config }),
+      memoryFolder({ ...files, ...config, 'b.gguf': smallModel() }),
+    ];
+    for (const folder of folders) {
+      const notices: string[] = [];
+      await using found = await load(folder, { onNotice: (notice) => void notices.push(notice) });
+      await using expected = await load(checkpointFolder(rope));
+      assert.equal((await found.forward(ids)).data, (await expected.forward(ids)).data);
+      const said = notices.filter((notice) => /\.gguf/.test(notice));
+      assert.equal(said, ['The folder has .bin and .gguf; pytorch_model.bin is read.']);
+    }
+    const index = memoryFolder({
+      ...config,
+      'a.gguf': bytes,
+      'pytorch_model.bin.index.json': '{}',
+    });
+    await expectRefusal(() => openModel(index), { code: 'index-field' });
+    const named = await openModel(memoryFolder({ ...files, 'a.gguf': bytes }));
+    assert.is(named.config.hiddenSize, rope.config.hiddenSize);
+    await named.close();
+  },
+);
 
 engine('error: text without a vocabulary', async () => {
   const bare = smallModel((file) => {

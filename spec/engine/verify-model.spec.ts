@@ -10,6 +10,7 @@ import {
   configText,
   rawTensors,
   shardedFolder,
+  torchCheckpoint,
 } from '../support/checkpoint-files.ts';
 import {
   convertedFiles,
@@ -19,10 +20,8 @@ import {
 } from '../support/conversions.ts';
 import { GOLDENS, type Golden } from '../support/goldens.ts';
 import { memoryFolder, utf8 } from '../support/model-files.ts';
-import { orderedDict } from '../support/pickle-code.ts';
 import { randomSource } from '../support/random.ts';
 import { expectRefusal } from '../support/refusal.ts';
-import { tensorCode, torchFile, wholeView } from '../support/torch-file.ts';
 
 const verify = suite('verify-model');
 
@@ -31,17 +30,7 @@ const check = (source: Folder | Blob, options: Partial<VerifyOptions> = {}) =>
   verifyModel(source, { createSha256, ...options });
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-/** Every byte of the golden model as PyTorch saves it. */
-function torchBytes(): Uint8Array {
-  const tensors = [...rawTensors(alibi)];
-  const state = tensors.map(([name, { dtype, shape }], index) => {
-    return [name, tensorCode(wholeView(dtype, String(index), shape))] as const;
-  });
-  const storages = Object.fromEntries(tensors.map(([, { bytes }], index) => [index, bytes]));
-  return torchFile({ state: orderedDict(state), storages, byteOrder: 'little' }).bytes;
-}
-
-const torch = torchBytes();
+const torch = torchCheckpoint(alibi);
 const torchFolder = (bytes: Uint8Array) =>
   memoryFolder({ 'config.json': configText(alibi), 'pytorch_model.bin': bytes });
 

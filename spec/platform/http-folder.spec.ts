@@ -5,6 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { load, openTokenizer } from '../../src/index.ts';
 import { httpFolder, locateHttpModel } from '../../src/platform/http-folder.ts';
+import { smallModel } from '../support/gguf-files.ts';
 import { utf8 } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
 import { webServer } from '../support/web-server.ts';
@@ -57,11 +58,40 @@ http('law: a split GGUF file brings its parts, and nothing else is asked for', a
   const address = 'https://a.example/m-00001-of-00002.gguf';
   const { folder } = locateHttpModel(address, { fetch: server.fetch });
   const names = await folder.list();
-  assert.ok(names.includes('m-00001-of-00002.gguf') && names.includes('m-00002-of-00002.gguf'));
-  assert.is(
-    server.requests.some((request) => request.includes('safetensors')),
-    false,
-  );
+  assert.equal(names, ['m-00001-of-00002.gguf', 'm-00002-of-00002.gguf']);
+  assert.equal(server.requests, []);
+});
+
+/** A server that denies what it has not, as object stores do. */
+function denyingFetch(files: Readonly<Record<string, Uint8Array>>, status: number): typeof fetch {
+  const server = webServer(files);
+  return async (input, init) => {
+    const answer = await server.fetch(input, init);
+    return answer.status === 404 ? new Response('', { status }) : answer;
+  };
+}
+
+http('law: what a server denies is not there, where anything can be read', async () => {
+  for (const status of [401, 403]) {
+    const files = { '/m/config.json': utf8('{}'), '/m/pytorch_model.bin': utf8('w') };
+    const options = { fetch: denyingFetch(files, status) };
+    const listOf = (path: string) =>
+      locateHttpModel(`https://a.example${path}`, options).folder.list();
+    assert.equal((await listOf('/m/')).sort(), ['config.json', 'pytorch_model.bin']);
+    assert.equal(await listOf('/m/pytorch_model.bin'), ['config.json', 'pytorch_model.bin']);
+    const denied = { code: 'io-failed', found: status, message: 'access is denied' } as const;
+    await expectRefusal(() => listOf('/other/'), denied);
+    await expectRefusal(() => listOf('/other/w.safetensors'), denied);
+  }
+  const alone = { fetch: denyingFetch({ '/words.model': utf8('t') }, 403) };
+  const { folder } = locateHttpModel('https://a.example/words.model', alone);
+  assert.equal(await folder.list(), ['words.model']);
+});
+
+http('law: a GGUF file is read where everything else is denied', async () => {
+  const options = { fetch: denyingFetch({ '/m/x.gguf': smallModel() }, 403) };
+  const { folder, weights } = locateHttpModel('https://a.example/m/x.gguf?signature=1', options);
+  assert.equal([await folder.list(), weights], [['x.gguf'], 'x.gguf']);
 });
 
 http('error: a name that leads elsewhere is not asked for', async () => {
@@ -76,6 +106,10 @@ http('error: a name that leads elsewhere is not asked for', async () => {
 
 http('error: what is no address, and a server that is not there', async () => {
   await expectRefusal(() => locateHttpModel('http://'), { code: 'option-value', where: 'source' });
+  for (const name of ['%ZZ.gguf', '%E4%BD.safetensors']) {
+    const action = () => locateHttpModel(`https://a.example/${name}`);
+    await expectRefusal(action, { code: 'option-value', where: 'source', fix: '%25' });
+  }
   const nowhere: typeof fetch = async () => {
     throw new TypeError('fetch failed', { cause: new Error('getaddrinfo ENOTFOUND a.example') });
   };

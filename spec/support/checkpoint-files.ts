@@ -3,6 +3,8 @@
 import { readFileSync } from 'node:fs';
 import type { Golden } from './goldens.ts';
 import { concatenated, type MemoryFolder, memoryFolder, safetensorsFile } from './model-files.ts';
+import { orderedDict } from './pickle-code.ts';
+import { tensorCode, torchFile, wholeView } from './torch-file.ts';
 
 /** A tensor to be written, whatever it claims. */
 export interface RawTensor {
@@ -34,6 +36,16 @@ export function rawSafetensors(tensors: RawTensors): Uint8Array {
   const data = concatenated([...tensors.values()].map(({ bytes }) => bytes));
   // Object.fromEntries defines keys such as __proto__ as its own, as JSON writes them.
   return safetensorsFile(Object.fromEntries(header), data);
+}
+
+/** The golden model's parameters as PyTorch saves them. */
+export function torchCheckpoint(golden: Golden): Uint8Array {
+  const tensors = [...rawTensors(golden)];
+  const state = tensors.map(([name, { dtype, shape }], index) => {
+    return [name, tensorCode(wholeView(dtype, String(index), shape))] as const;
+  });
+  const storages = Object.fromEntries(tensors.map(([, { bytes }], index) => [index, bytes]));
+  return torchFile({ state: orderedDict(state), storages, byteOrder: 'little' }).bytes;
 }
 
 /** The config.json of a golden model, changed where `changes` says. */

@@ -16,7 +16,7 @@ export function overview(commands: readonly Command[]): string {
     '',
     'baichuan COMMAND --help shows the options. Results go to stdout, everything else to stderr.',
     'Exit codes: 0 done, 1 check failed, 2 usage, 3 bad model file, 4 unsupported, 5 integrity,',
-    '6 resources, 7 input/output, 130 interrupted.',
+    '6 resources, 7 input/output, 129 terminal closed, 130 interrupted.',
     '',
   ].join('\n');
 }

@@ -12,7 +12,7 @@ import { readModelPieces } from '../tokenizer/index.ts';
 import { type ConvertOptions, checkConvertOptions } from './convert-options.ts';
 import { restoreNorms } from './norm-type.ts';
 import { planSafetensors, quantizationOf, type SmallFile } from './safetensors-plan.ts';
-import { type FloatType, type TargetTensor, targetTensors } from './targets.ts';
+import { areNormsKept, type FloatType, type TargetTensor, targetTensors } from './targets.ts';
 import { planConvertedGguf, writeConvertedGguf } from './write-gguf.ts';
 import type { PassOptions } from './write-rows.ts';
 import { type FolderSink, writeSafetensorsFolder } from './write-safetensors.ts';
@@ -82,7 +82,7 @@ export async function convertToGguf(
   checkConvertOptions({ ...options, format: 'gguf' });
   const type = options.type === undefined ? undefined : BLOCKS[options.type];
   const given = type === undefined ? options : { ...options, type: undefined };
-  const targets = await targetsOf(model, given, pass);
+  const targets = await targetsOf(model, given, pass, true);
   const vocabulary = readModelPieces(await model.readTokenizerModel());
   const watched = watch(targets, pass);
   const source = { config: model.config, vocabulary, name: nameOf(model) };
@@ -125,10 +125,11 @@ async function targetsOf(
   model: OpenedModel,
   { quantize, type }: ConvertOptions,
   { onNotice = () => {} }: ConvertPass,
+  keepsNorms = false,
 ): Promise<TargetTensor[]> {
-  const wanted = { quantize, type: type === undefined ? undefined : FLOATS[type] };
+  const wanted = { quantize, type: type === undefined ? undefined : FLOATS[type], keepsNorms };
   const targets = await targetTensors(model, wanted, onNotice);
-  return wanted.type === undefined ? restoreNorms(model.checkpoint, targets) : targets;
+  return areNormsKept(wanted) ? restoreNorms(model.checkpoint, targets) : targets;
 }
 
 function sourceBytes(targets: readonly TargetTensor[]): number {

@@ -1,8 +1,9 @@
 /** What each parameter of a model becomes in a converted one, and how its rows get there.
  *
  *  With `quantize` the choice is the loader's (engine/weight-formats.ts), but norms stay as they
- *  are; with `type` every parameter becomes floats of that type; else nothing changes. What a file
- *  has in the wanted type already is copied, never rounded again. */
+ *  are; with `type` every parameter becomes floats of that type, but norms on their way to GGUF,
+ *  which holds them as float32, are not rounded; else nothing changes. What a file has in the
+ *  wanted type already is copied, never rounded again. */
 
 import type { BaichuanConfig } from '../config.ts';
 import { isRequantized, rowsForEngine } from '../engine/source-rows.ts';
@@ -27,6 +28,8 @@ export type RowType = ParameterRows['dtype'];
 export interface WantedTypes {
   readonly quantize?: Quantization | undefined;
   readonly type?: FloatType | undefined;
+  /** Norms do not become a narrower type. */
+  readonly keepsNorms?: boolean | undefined;
 }
 
 /** A parameter on its way into another file. */
@@ -69,7 +72,7 @@ export async function targetTensors(
     const from = stored.dtype as RowType;
     const format = formats.get(name) ?? 'f32';
     const keeps = role === 'norm' || quantize === 'none';
-    const dtype = wanted.type ?? (keeps ? from : STORED_AS[format]);
+    const dtype = floatTypeOf(role, wanted) ?? (keeps ? from : STORED_AS[format]);
     const isTable = role === 'embedding';
     if (wanted.type === undefined && !keeps && isRequantized(from, format, isTable)) {
       requantized.push(stored);
@@ -85,6 +88,16 @@ export async function targetTensors(
   }
   noticeRequantized(requantized, onNotice);
   return targets;
+}
+
+/** The type that is wanted of a parameter, if one is. */
+function floatTypeOf(role: ParameterRole, wanted: WantedTypes): FloatType | undefined {
+  return role === 'norm' && areNormsKept(wanted) ? undefined : wanted.type;
+}
+
+/** Whether norms stay as they are. */
+export function areNormsKept({ type, keepsNorms = false }: WantedTypes): boolean {
+  return type === undefined || (keepsNorms && type !== 'F32');
 }
 
 function quantizedTypeOf(dtype: RowType): QuantizedType | undefined {

@@ -9,6 +9,9 @@ const OTHERS = new Set([
 
 const WEIGHTS = /\.(safetensors|bin|pt|pth|gguf)$/i;
 
+/** Safetensors that are read rather than .bin files. */
+const SAFETENSORS = /^model\.safetensors(\.index\.json)?$/;
+
 /** The names of a model's files.
  *  @param named the weights file that the user named: others are not the model's then */
 export function fileNames(present: readonly string[], named: string | undefined): string[] {
@@ -18,6 +21,19 @@ export function fileNames(present: readonly string[], named: string | undefined)
   const parts = new Set(splitNames(named));
   const isWhole = /\.gguf$/i.test(named);
   return present.filter((name) => parts.has(name) || (!isWhole && isBeside(name, named)));
+}
+
+/** Whether a file is one of PyTorch's that the model is read from, whatever is in it: any other
+ *  .bin in its folder may be of another kind.
+ *  @param named the weights file that the user named */
+export function isTorchWeights(
+  name: string,
+  present: readonly string[],
+  named: string | undefined,
+): boolean {
+  if (named !== undefined && !OTHERS.has(named)) return name === named;
+  if (present.some((other) => SAFETENSORS.test(other))) return false;
+  return /^pytorch_model.*\.bin$/.test(name);
 }
 
 /** What is read beside one file of weights. */

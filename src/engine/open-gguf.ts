@@ -33,13 +33,16 @@ const GGUF_NAME = /\.gguf$/i;
 /** A later part of a split model: the first stands for it. */
 const LATER_PART = /-(?!00001)\d{5}-of-\d{5}\.gguf$/i;
 
+const SAFETENSORS = /\.safetensors(\.index\.json)?$/;
+const TORCH_WEIGHTS = /^pytorch_model\.bin(\.index\.json)?$/;
+
 /** The GGUF file that is meant, if one is: the one that was named, or the only one in a folder
- *  without a checkpoint in safetensors.
+ *  without a checkpoint in safetensors or .bin.
  *  @param weights the file of the folder that the user named @throws directory-missing */
 async function findGguf(folder: Folder, weights: string | undefined): Promise<string | undefined> {
   if (weights !== undefined) return GGUF_NAME.test(weights) ? weights : undefined;
   const names = await folder.list();
-  if (names.some((name) => /\.safetensors(\.index\.json)?$/.test(name))) return undefined;
+  if (hasOtherWeights(names)) return undefined;
   const models = names.filter((name) => GGUF_NAME.test(name) && !LATER_PART.test(name)).sort();
   if (models.length <= 1) return models[0];
   const listed = models.slice(0, 3).map(quote).join(', ');
@@ -50,6 +53,13 @@ async function findGguf(folder: Folder, weights: string | undefined): Promise<st
     expected: 1,
     found: models.length,
   });
+}
+
+/** Whether there is a checkpoint that a GGUF file beside it was made from. A .bin file alone,
+ *  without its configuration, is none. */
+function hasOtherWeights(names: readonly string[]): boolean {
+  if (names.some((name) => SAFETENSORS.test(name))) return true;
+  return names.includes('config.json') && names.some((name) => TORCH_WEIGHTS.test(name));
 }
 
 /** Opens the GGUF file of a folder, with all its parts.

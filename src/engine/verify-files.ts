@@ -29,9 +29,14 @@ export interface FilePass {
   readonly report: (file: string, bytes: number) => void;
   /** sha256 by name, which the files should have. */
   readonly expected: ReadonlyMap<string, string>;
+  /** Whether a file must be PyTorch's. */
+  readonly isTorch: (name: string) => boolean;
 }
 
 const BLOCK_BYTES = 4 * 2 ** 20;
+
+/** What a zip file begins with, even one without entries. */
+const ZIP_MAGIC = 'PK';
 
 /** The files of a model and what they have in bytes.
  *  @param named the file of the folder that the user named
@@ -45,6 +50,27 @@ export async function listFiles(
   const names = new Set(fileNames([...present], named));
   for (const name of expected) if (present.has(name)) names.add(name);
   return [...names].sort();
+}
+
+/** What of these are files, and how many bytes they have in all: a folder may have any name.
+ *  @throws io-… */
+export async function measureFiles(
+  folder: Folder,
+  names: readonly string[],
+): Promise<{ files: string[]; totalBytes: number }> {
+  const files: string[] = [];
+  let totalBytes = 0;
+  for (const name of names) {
+    try {
+      const source = await folder.open(name);
+      totalBytes += source.size;
+      await source.close();
+      files.push(name);
+    } catch (error) {
+      if (!(error instanceof BaichuanError) || error.code !== 'io-not-a-file') throw error;
+    }
+  }
+  return { files, totalBytes };
 }
 
 /** Reads files whole.
@@ -74,10 +100,11 @@ export async function verifyFiles(
 async function verifyFile(
   name: string,
   source: ByteSource,
-  { createSha256, signal, report }: FilePass,
+  { createSha256, signal, report, isTorch }: FilePass,
   problems: BaichuanError[],
 ): Promise<VerifiedFile> {
-  const checker = isTorchName(name) ? await entriesOf(source, problems) : undefined;
+  const isChecked = isTorchName(name) && (isTorch(name) || (await isZip(source)));
+  const checker = isChecked ? await entriesOf(source, problems) : undefined;
   const hash = createSha256();
   for (let at = 0; at < source.size; at += BLOCK_BYTES) {
     throwIfAborted(signal);
@@ -90,7 +117,13 @@ async function verifyFile(
   return { name, bytes: source.size, sha256: hash.digest() };
 }
 
-/** Nothing is checked where a file is no zip file; opening the model says what it is. */
+/** Other programs' .bin files may be anything: nothing is checked where one is no zip file. */
+async function isZip(source: ByteSource): Promise<boolean> {
+  if (source.size < ZIP_MAGIC.length) return false;
+  return String.fromCharCode(...(await source.read(0, ZIP_MAGIC.length))) === ZIP_MAGIC;
+}
+
+/** What the directory of a zip file says of its entries; a problem where it cannot be read. */
 async function entriesOf(
   source: ByteSource,
   problems: BaichuanError[],

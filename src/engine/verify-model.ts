@@ -7,8 +7,15 @@ import { blobSource } from '../formats/byte-source.ts';
 import type { Folder } from '../formats/hugging-face-folder.ts';
 import { EMBEDDED_MODEL } from './embedded.ts';
 import { type ModelSource, type OpenedModel, openModel, placeOf } from './load.ts';
+import { isTorchWeights } from './model-file-names.ts';
 import { type LoadProgress, progressReporter } from './progress.ts';
-import { listFiles, type StreamingHash, type VerifiedFile, verifyFiles } from './verify-files.ts';
+import {
+  listFiles,
+  measureFiles,
+  type StreamingHash,
+  type VerifiedFile,
+  verifyFiles,
+} from './verify-files.ts';
 import { type VerifiedTensor, verifyTensor } from './verify-tensors.ts';
 
 export interface VerifyOptions {
@@ -40,14 +47,15 @@ export async function verifyModel(
   const { expected = new Map<string, string>(), signal, createSha256, onProgress } = options;
   const problems: BaichuanError[] = [];
   const { folder, weights } = source instanceof Blob ? blobPlace(source) : await placeOf(source);
-  const names = await listFiles(folder, weights, expected.keys());
+  const listed = await listFiles(folder, weights, expected.keys());
   const model = await openOrTell(source, options, problems);
   try {
     const stored = [...(model?.checkpoint.tensors.values() ?? [])];
     const tensorBytes = stored.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    const totalBytes = tensorBytes + (await sizeOf(folder, names));
-    const report = progressReporter('verify', totalBytes, onProgress);
-    const pass = { createSha256, signal, report, expected };
+    const { files: names, totalBytes } = await measureFiles(folder, listed);
+    const report = progressReporter('verify', tensorBytes + totalBytes, onProgress);
+    const isTorch = (name: string) => isTorchWeights(name, names, weights);
+    const pass = { createSha256, signal, report, expected, isTorch };
     const files = await verifyFiles(folder, names, pass, problems);
     const tensors: VerifiedTensor[] = [];
     for (const tensor of stored) {
@@ -84,16 +92,6 @@ async function tell<T>(
     problems.push(error);
     return undefined;
   }
-}
-
-async function sizeOf(folder: Folder, names: readonly string[]): Promise<number> {
-  let total = 0;
-  for (const name of names) {
-    const source = await folder.open(name);
-    total += source.size;
-    await source.close();
-  }
-  return total;
 }
 
 function blobPlace(blob: Blob): { folder: Folder; weights: string } {

@@ -1,8 +1,9 @@
 /** The tensors of a model, read from first to last: NaN and infinities, and the sha256 of each.
  *
  *  The bytes of a tensor are those of its elements in the published order, whatever the file: the
- *  same weights have the same sha256 in a .bin, in safetensors and in a GGUF file. Of weights with
- *  one scale a row, these follow the integers. */
+ *  same weights have the same sha256 in a .bin, in safetensors and in a GGUF file. Only norms of 16
+ *  bits have another one in GGUF, which holds them as float32. Of weights with one scale a row,
+ *  these follow the integers. */
 
 import type { StoredTensor } from '../formats/checkpoint.ts';
 import { findNotFinite } from '../kernels/not-finite.ts';

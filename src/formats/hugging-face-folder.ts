@@ -160,6 +160,9 @@ function chooseWeights(
   if (bin !== undefined && [WEIGHTS, INDEX].includes(weights)) {
     notices.push(`The folder has .bin and .safetensors; ${weights} is read.`);
   }
+  if ([TORCH_WEIGHTS, TORCH_INDEX].includes(weights) && names.some(isForeign)) {
+    notices.push(`The folder has .bin and .gguf; ${weights} is read.`);
+  }
   for (const [file, index] of [
     [WEIGHTS, INDEX],
     [TORCH_WEIGHTS, TORCH_INDEX],
@@ -170,21 +173,25 @@ function chooseWeights(
   return { weights, notices };
 }
 
+function isForeign(name: string): boolean {
+  return FOREIGN_WEIGHTS.test(name);
+}
+
 /** A GGUF needs no config.json, so its absence is not what is wrong there. */
 function noConfigError(
   folder: Folder,
   present: ReadonlySet<string>,
   asked: string | undefined,
 ): BaichuanError {
-  const foreign = asked ?? [...present].find((name) => /\.gguf$/i.test(name));
-  if (foreign !== undefined && present.has(foreign) && FOREIGN_WEIGHTS.test(foreign)) {
+  const foreign = asked ?? [...present].find(isForeign);
+  if (foreign !== undefined && present.has(foreign) && isForeign(foreign)) {
     return unsupportedError(folder, foreign);
   }
   return missingError(folder, CONFIG, 'the sizes of the model');
 }
 
 function noWeightsError(folder: Folder, names: readonly string[]): BaichuanError {
-  const foreign = names.find((name) => FOREIGN_WEIGHTS.test(name));
+  const foreign = names.find(isForeign);
   if (foreign !== undefined) return unsupportedError(folder, foreign);
   const shard =
     names.find((name) => name.endsWith('.safetensors')) ??

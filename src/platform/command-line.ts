@@ -50,7 +50,7 @@ export function cutArguments(
 /** What a command sees of its process; specs give another one. */
 export interface CommandProcess {
   readonly isErrorTerminal: boolean;
-  /** Fires at the first Ctrl-C or termination signal. */
+  /** Fires at the first Ctrl-C, termination signal or end of the terminal. */
   readonly signal: AbortSignal;
   /** Writes to standard output and waits while it is full. */
   print(text: string): Promise<void>;
@@ -60,15 +60,18 @@ export interface CommandProcess {
   input(): AsyncIterable<Uint8Array>;
 }
 
+const INTERRUPTED = 130;
+const HUNG_UP = 129;
+
 /** The present process. A second Ctrl-C ends it at once. */
 export function thisProcess(): CommandProcess {
   const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(130);
+  const stop = (signal: NodeJS.Signals) => {
+    if (controller.signal.aborted) process.exit(signal === 'SIGHUP' ? HUNG_UP : INTERRUPTED);
     controller.abort();
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  // Unheard, the signal of a closed terminal ends the process before temporary files are removed.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
   // A reader that has gone away (`| head`) is no fault: end quietly.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.exit(error.code === 'EPIPE' ? 0 : 7);
@@ -133,7 +136,12 @@ async function* untilAborted(
 export async function runProcess(
   run: (args: readonly string[], self: CommandProcess) => Promise<number>,
 ): Promise<void> {
-  process.exitCode = await run(process.argv.slice(2), thisProcess());
+  let isHungUp = false;
+  process.once('SIGHUP', () => {
+    isHungUp = true;
+  });
+  const code = await run(process.argv.slice(2), thisProcess());
+  process.exitCode = isHungUp && code === INTERRUPTED ? HUNG_UP : code;
   // An open standard input must not keep a finished command alive.
   process.stdin.unref?.();
 }

@@ -4,7 +4,7 @@
 import { BaichuanError, quote } from '../errors.ts';
 import { splitNames } from '../formats/gguf/split.ts';
 import { expectFileName, type Folder } from '../formats/hugging-face-folder.ts';
-import { askFor, type HttpOptions, withRetries } from './http-request.ts';
+import { askFor, type HttpFile, type HttpOptions, withRetries } from './http-request.ts';
 import { openHttpFile } from './http-source.ts';
 
 const WEIGHTS = [
@@ -40,7 +40,7 @@ export function locateHttpModel(
   const base = new URL('.', url);
   // What a server needs to let somebody in may stand in the query.
   base.search = url.search;
-  const file = isFile ? decodeURIComponent(last) : undefined;
+  const file = isFile ? decoded(last) : undefined;
   // Whoever names another file of the folder means the folder.
   const weights = file !== undefined && OTHERS.includes(file) ? undefined : file;
   return { folder: folderAt(base, weights, options), weights };
@@ -59,17 +59,6 @@ function folderAt(base: URL, named: string | undefined, options: HttpOptions): F
     url.search = base.search;
     return { ...options, url, name: `${name}/${file}` };
   };
-  const isThere = async (file: string): Promise<boolean> => {
-    try {
-      const asked = fileOf(file);
-      const answer = await withRetries(asked, () => askFor(asked, [0, 1]));
-      answer.stop();
-      return true;
-    } catch (error) {
-      if (error instanceof BaichuanError && error.code === 'io-not-found') return false;
-      throw error;
-    }
-  };
   const readShards = async (index: string): Promise<string[]> => {
     const source = await openHttpFile(fileOf(index));
     try {
@@ -83,9 +72,9 @@ function folderAt(base: URL, named: string | undefined, options: HttpOptions): F
   return {
     name,
     async list() {
-      const usual = [...OTHERS, ...(named === undefined ? WEIGHTS : [])];
-      const found = await Promise.all(usual.map(isThere));
-      const names = new Set(usual.filter((_, index) => found[index]));
+      // A GGUF file holds all that there is to a model.
+      const isWhole = named !== undefined && /\.gguf$/i.test(named);
+      const names = new Set(isWhole ? [] : await presentNames(fileOf, named));
       for (const file of named === undefined ? [] : splitNames(named)) names.add(file);
       for (const file of [...names].filter((file) => file.endsWith('.index.json'))) {
         for (const shard of await readShards(file)) names.add(shard);
@@ -97,6 +86,50 @@ function folderAt(base: URL, named: string | undefined, options: HttpOptions): F
       return openHttpFile(fileOf(file));
     },
   };
+}
+
+/** Which of the usual names are files. Some servers deny what is not there, so a denial counts only
+ *  where nothing can be read at all.
+ *  @param named a file that is there too, as the user says @throws io-failed */
+async function presentNames(
+  fileOf: (name: string) => HttpFile,
+  named: string | undefined,
+): Promise<string[]> {
+  const usual = [...OTHERS, ...(named === undefined ? WEIGHTS : [])];
+  const answers = await Promise.all(usual.map((name) => ask(fileOf(name))));
+  const present = usual.filter((_, index) => answers[index] === 'there');
+  const denial = answers.find((answer) => answer instanceof BaichuanError);
+  if (present.length > 0 || denial === undefined) return present;
+  if (named !== undefined && (await ask(fileOf(named))) === 'there') return present;
+  throw denial;
+}
+
+/** Whether a file is there, or how the server denies it. @throws io-failed */
+async function ask(file: HttpFile): Promise<'there' | 'absent' | BaichuanError> {
+  try {
+    const answer = await withRetries(file, () => askFor(file, [0, 1]));
+    answer.stop();
+    return 'there';
+  } catch (error) {
+    if (!(error instanceof BaichuanError)) throw error;
+    if (error.code === 'io-not-found') return 'absent';
+    if (error.found === 401 || error.found === 403) return error;
+    throw error;
+  }
+}
+
+/** A file name as an address has it, in plain characters. @throws option-value */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch (cause) {
+    throw new BaichuanError('option-value', {
+      where: 'source',
+      what: `${quote(name)} is no file name of a web address: its % signs encode no text.`,
+      fix: 'Write a % of the name as %25.',
+      cause,
+    });
+  }
 }
 
 function parse(address: string | URL): URL {

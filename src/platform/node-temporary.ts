@@ -1,21 +1,20 @@
 /** Temporary files and folders beside what they will become: their names, and that none stays when
  *  the process ends before its time (a second Ctrl-C). */
 
+import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 
-/** Tells temporaries of one process apart. */
-let created = 0;
-
 /** Path → what to do about it when the process ends. */
 const pending = new Map<string, () => void>();
 
-/** A free name in the folder of a target, so that a rename suffices.
+/** A free name in the folder of a target, so that a rename suffices. What a killed process left
+ *  may be of the same number: in a container every run has it.
  *  @param ending after the last dot */
 export function temporaryBeside(target: string, ending = 'tmp'): string {
-  created += 1;
-  return join(dirname(target), `.baichuan-${process.pid}-${created}.${ending}`);
+  const random = randomUUID().slice(-12);
+  return join(dirname(target), `.baichuan-${process.pid}-${random}.${ending}`);
 }
 
 /** Removes a file or a folder when the process ends.

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodeRows } from '../../../src/formats/gguf/decode-rows.ts';
 import { encodeRows } from '../../../src/formats/gguf/encode-rows.ts';
+import { expectRefusal } from '../../support/refusal.ts';
 
 const rows = suite('gguf-encode-rows');
 
@@ -51,5 +52,33 @@ rows('law: a block whose scale has no reciprocal in float32 is zero', () => {
     assert.ok(values.every((value) => value === 0));
   }
 });
+
+for (const [type, greatest] of [
+  ['Q8_0', 127 * 65_504],
+  ['Q4_0', 8 * 65_504],
+] as const) {
+  rows(`error: weights whose scale in ${type} is beyond float16`, async () => {
+    for (const sign of [1, -1]) {
+      // Up to half a step above the greatest float16, a scale is rounded down to it.
+      for (const [value, fits] of [
+        [greatest, true],
+        [(greatest / 65_504) * 65_519, true],
+        [(greatest / 65_504) * 65_520, false],
+        [3e38, false],
+      ] as const) {
+        const values = new Float32Array(64);
+        values[37] = sign * value;
+        const encode = () => encodeRows(type, values);
+        if (fits) assert.ok(decodeRows(type, encode()).every(Number.isFinite), `${value}`);
+        else
+          await expectRefusal(encode, {
+            code: 'model-overflow',
+            where: type.toLowerCase(),
+            expected: greatest,
+          });
+      }
+    }
+  });
+}
 
 rows.run();

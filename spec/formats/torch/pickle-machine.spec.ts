@@ -2,9 +2,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readPickle } from '../../../src/formats/torch/pickle-reader.ts';
 import { STATE_DICT_HOOKS } from '../../../src/formats/torch/rebuild.ts';
-import { joinBytes, utf8 } from '../../support/model-files.ts';
-import { code, rawPickle } from '../../support/pickle-code.ts';
+import { concatenated, joinBytes, utf8 } from '../../support/model-files.ts';
+import { type Code, code, pickle, rawPickle } from '../../support/pickle-code.ts';
 import { type ExpectedRefusal, expectRefusal } from '../../support/refusal.ts';
+import { tensorCode, wholeView } from '../../support/torch-file.ts';
 
 const machine = suite('torch/pickle-machine');
 
@@ -130,7 +131,7 @@ machine(
       return bytes;
     };
     const limit = { code: 'pickle-limit', withinMs: 2000, withinBytes: 512 * 2 ** 20 } as const;
-    await refuse(rawPickle(repeated(code(']'), 1_000_001)), { ...limit, message: 'stack' });
+    await refuse(rawPickle(repeated(code('N'), 1_000_001)), { ...limit, message: 'stack' });
     await refuse(rawPickle(repeated(code('('), 1_000_001)), { ...limit, message: 'marks' });
     const laughs = code('h', 0, 'a');
     const list = rawPickle(
@@ -146,9 +147,35 @@ machine(
       repeated(laughs, 4_000_001),
     );
     await refuse(list, { ...limit, message: 'items' });
-    const doubling = code('](h', 0, 'h', 0, 'eq', 0);
-    await refuse(rawPickle(']q', 0, repeated(doubling, 1_000_001)), { ...limit, message: 'stack' });
+    const doubling = code('(h', 0, 'h', 0, 'tq', 0);
+    await refuse(rawPickle(')q', 0, repeated(doubling, 1_000_001)), { ...limit, message: 'stack' });
   },
 );
+
+machine('error: PT20 lists, dicts and tensors of which there are too many', async () => {
+  const many = 300_003;
+  const hooks = code('h', 0, ')R');
+  const ordered = code('ccollections\nOrderedDict\nq', 0);
+  const opcodes = (value: Code) => pickle(value).bytes.subarray(2, -1);
+  const { call, with: given } = tensorCode(wholeView('F32', '0', [3])) as {
+    call: Code;
+    with: Code[];
+  };
+  const tensor = [opcodes(call), 'q', 0, opcodes({ tuple: given }), 'q', 1];
+  for (const [before, repeated] of [
+    [[], code('}')],
+    [[], code(']')],
+    [[ordered], hooks],
+    [tensor, code('h', 0, 'h', 1, 'R')],
+  ] as const) {
+    const bytes = rawPickle(...before, concatenated(new Array(many).fill(repeated)));
+    await refuse(bytes, {
+      code: 'pickle-limit',
+      message: 'containers',
+      expected: 300_002,
+      withinBytes: 256 * 2 ** 20,
+    });
+  }
+});
 
 machine.run();

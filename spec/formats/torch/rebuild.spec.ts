@@ -3,7 +3,15 @@ import * as assert from 'uvu/assert';
 import { readPickle } from '../../../src/formats/torch/pickle-reader.ts';
 import type { PickleValue, TorchTensor } from '../../../src/formats/torch/pickle-values.ts';
 import { STATE_DICT_HOOKS } from '../../../src/formats/torch/rebuild.ts';
-import { type Code, ORDERED_DICT, orderedDict, pickle } from '../../support/pickle-code.ts';
+import { concatenated } from '../../support/model-files.ts';
+import {
+  type Code,
+  code,
+  ORDERED_DICT,
+  orderedDict,
+  pickle,
+  rawPickle,
+} from '../../support/pickle-code.ts';
 import { type ExpectedRefusal, expectRefusal } from '../../support/refusal.ts';
 import { parameterCode, STORAGES, tensorCode, wholeView } from '../../support/torch-file.ts';
 
@@ -113,6 +121,41 @@ rebuild('error: tensors and parameters rebuilt from other arguments', async () =
     await refuse(bad, { code: 'torch-tensor', where: '(REDUCE)' });
   }
   assert.equal(read({ ...tensor, with: [...tensor.with, ORDERED_DICT] }), described);
+});
+
+rebuild('error: PT23 more axes than are read, in the shape or in the strides alone', async () => {
+  const ones = (rank: number): number[] => new Array(rank).fill(1);
+  for (const [shape, strides] of [
+    [ones(9), ones(9)],
+    [[3, 5], ones(9)],
+    [ones(9), [5, 1]],
+  ]) {
+    await refuse(tensorCode({ ...view, shape, strides }), {
+      code: 'torch-extent',
+      where: '(REDUCE)',
+      expected: 8,
+      found: 9,
+    });
+  }
+  assert.equal(read(tensorCode({ ...view, shape: ones(8), strides: ones(8) })), {
+    ...described,
+    shape: ones(8),
+    strides: ones(8),
+  });
+});
+
+rebuild('error: one long shape of many tensors is not copied into each', async () => {
+  const { call, with: given } = tensorCode(view) as { call: Code; with: Code[] };
+  const opcodes = (value: Code) => pickle(value).bytes.subarray(2, -1);
+  const long = new Array(900_000).fill(1);
+  const bytes = rawPickle(
+    ...[opcodes(call), 'q', 0, opcodes({ tuple: given.with(2, { tuple: long }) }), 'q', 1],
+    concatenated(new Array(40).fill(code('h', 0, 'h', 1, 'R'))),
+  );
+  await expectRefusal(() => readPickle(bytes, 'x.bin', STATE_DICT_HOOKS), {
+    code: 'torch-extent',
+    found: 900_000,
+  });
 });
 
 rebuild.run();

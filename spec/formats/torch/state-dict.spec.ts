@@ -154,17 +154,12 @@ states('error: PT23 tensors that reach past their storage', async () => {
   await refuseView({ shape: [2 ** 32], strides: [1] }, { found: 2 ** 32 });
 });
 
-states(
-  'error: PT23 negative lengths, strides and offsets, lengths and ranks beyond any',
-  async () => {
-    await refuseView({ offset: -1 }, { message: 'element -1', found: -1 });
-    await refuseView({ shape: [-2, 3] }, { message: 'length -2' });
-    await refuseView({ strides: [-3, 1] }, { message: 'stride -3' });
-    await refuseView({ shape: [2 ** 32 + 1, 0] }, { found: 2 ** 32 + 1 });
-    const shape = new Array(9).fill(1);
-    await refuseView({ shape, strides: shape }, { expected: 8, found: 9 });
-  },
-);
+states('error: PT23 negative lengths, strides and offsets, lengths beyond any', async () => {
+  await refuseView({ offset: -1 }, { message: 'element -1', found: -1 });
+  await refuseView({ shape: [-2, 3] }, { message: 'length -2' });
+  await refuseView({ strides: [-3, 1] }, { message: 'stride -3' });
+  await refuseView({ shape: [2 ** 32 + 1, 0] }, { found: 2 ** 32 + 1 });
+});
 
 states('error: PT23 elements that overlap: expanded axes and windows', async () => {
   await refuseView({ strides: [0, 1] }, { message: 'stride 0', found: 0 });

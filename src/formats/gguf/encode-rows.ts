@@ -5,7 +5,9 @@
  *    Q4_0   d = x_m / −8 where x_m is the first element of greatest magnitude, with its sign;
  *           q = min(15, ⌊x / d + 8.5⌋)
  *  where x / d is x · (1 / d). Source: ggml/src/ggml-quants.c, quantize_row_q8_0_ref and
- *  quantize_row_q4_0_ref. A block whose d has no reciprocal in float32 is zero. */
+ *  quantize_row_q4_0_ref. A block whose d has no reciprocal in float32 is zero; one
+ *  whose d is finite, but beyond float16, is refused. */
+import { BaichuanError } from '../../errors.ts';
 import {
   float32ToBfloat16Bits,
   float32ToFloat16Bits,
@@ -17,7 +19,7 @@ const BLOCK = 32;
 
 /** Encodes whole rows.
  *  @param values float32 `[rows, columns]`, columns a multiple of the type's block
- *  @returns the bytes of the rows */
+ *  @returns the bytes of the rows @throws model-overflow */
 export function encodeRows(type: WritableType, values: Float32Array): Uint8Array {
   const { blockElements, blockBytes } = GGML_TYPES[type];
   const bytes = new Uint8Array((values.length / blockElements) * blockBytes);
@@ -45,12 +47,31 @@ function reciprocal(scale: number): number {
   return Number.isFinite(inverse) ? inverse : 0;
 }
 
+const GREATEST_SCALE = 65_504;
+const INFINITY_16 = 0x7c00;
+
+function storeScale(view: DataView, at: number, scale: number, type: 'Q8_0' | 'Q4_0'): void {
+  const bits = numberToFloat16Bits(Math.abs(scale));
+  if (bits === INFINITY_16 && Number.isFinite(scale)) throw overflowError(type);
+  view.setUint16(at, numberToFloat16Bits(scale), true);
+}
+
+function overflowError(type: 'Q8_0' | 'Q4_0'): BaichuanError {
+  const greatest = GREATEST_SCALE * (type === 'Q8_0' ? 127 : 8);
+  return new BaichuanError('model-overflow', {
+    where: `--type ${type.toLowerCase()}`,
+    what: `A weight is beyond ${greatest}, the greatest of a ${type} block.`,
+    fix: 'Convert to bf16 or f32.',
+    expected: greatest,
+  });
+}
+
 function encodeQ8Block(x: Float32Array, start: number, view: DataView, at: number): void {
   let greatest = 0;
   for (let i = 0; i < BLOCK; i++) greatest = Math.max(greatest, Math.abs(x[start + i]));
   const scale = Math.fround(greatest / 127);
   const inverse = reciprocal(scale);
-  view.setUint16(at, numberToFloat16Bits(scale), true);
+  storeScale(view, at, scale, 'Q8_0');
   for (let i = 0; i < BLOCK; i++) {
     const scaled = Math.fround(x[start + i] * inverse);
     // Ties away from zero; float32 has room for the half, so the sum in float64 is exact.
@@ -66,7 +87,7 @@ function encodeQ4Block(x: Float32Array, start: number, view: DataView, at: numbe
   }
   const scale = Math.fround(extreme / -8);
   const inverse = reciprocal(scale);
-  view.setUint16(at, numberToFloat16Bits(scale), true);
+  storeScale(view, at, scale, 'Q4_0');
   const half = BLOCK / 2;
   for (let i = 0; i < half; i++) {
     const low = nibble(x[start + i], inverse);

@@ -47,8 +47,8 @@ export interface GgufPlan {
 }
 
 /** Writes a model as a GGUF file.
- *  @throws gguf-architecture, model-missing, model-dtype, gguf-finite, shape-mismatch, and what
- *  checkpoint and sink throw */
+ *  @throws gguf-architecture, model-missing, model-dtype, gguf-finite, model-overflow,
+ *  shape-mismatch, and what checkpoint and sink throw */
 export async function exportGguf(
   sink: ByteSink,
   model: GgufModel,
@@ -71,7 +71,8 @@ export function planGguf(model: GgufModel, options: GgufExportOptions): GgufPlan
 }
 
 /** Writes a file that was laid out.
- *  @throws model-dtype, gguf-finite, shape-mismatch, and what checkpoint and sink throw */
+ *  @throws model-dtype, gguf-finite, model-overflow, shape-mismatch, and what checkpoint and sink
+ *  throw */
 export async function writePlannedGguf(sink: ByteSink, plan: GgufPlan): Promise<void> {
   await writeGguf(sink, plan.metadata, plan.tensors);
 }

@@ -29,6 +29,10 @@ const MAX_MEMO = 4_000_000;
 const MAX_OUT_OF_TURN = 1_000_000;
 const MAX_ITEMS = 4_000_000;
 
+/** As many as 100,000 tensors need, each with a dict of hooks and one of versions, and two that
+ *  hold them. An empty dict is one byte of the pickle, but 200 of memory. */
+const MAX_CONTAINERS = 300_002;
+
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const FIX = 'Download the file again and compare its sha256, or write it anew with torch.save.';
@@ -48,6 +52,7 @@ export class PickleMachine {
   private readonly memo: PickleValue[] = [];
   private readonly memoOutOfTurn = new Map<number, PickleValue>();
   private items = 0;
+  private containers = 0;
 
   /** @param file the archive, for messages */
   constructor(bytes: Uint8Array, file: string, hooks: PickleHooks) {
@@ -179,6 +184,13 @@ export class PickleMachine {
   countItems(count: number): void {
     this.items += count;
     if (this.items > MAX_ITEMS) throw this.limitError('number of items', MAX_ITEMS);
+  }
+
+  /** Counts a list, a dict or a tensor before it is made. @throws pickle-limit */
+  countContainer(): void {
+    this.containers += 1;
+    if (this.containers > MAX_CONTAINERS)
+      throw this.limitError('number of containers', MAX_CONTAINERS);
   }
 
   private limitError(name: string, limit: number): BaichuanError {

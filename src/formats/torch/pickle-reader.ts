@@ -104,13 +104,16 @@ function expectLength(machine: PickleMachine, opcode: number): void {
   machine.skip(length, 'pickle-length');
 }
 
+/** The one that every pickle has: nothing can be put into a tuple. */
+const EMPTY_TUPLE: PickleValue = { kind: 'tuple', items: [] };
+
 type CarryOut = (machine: PickleMachine) => void;
 
 /** What each opcode does, by its byte; nothing where it is refused. */
 const OPCODES: (CarryOut | undefined)[] = [];
 
 OPCODES[0x28] = (machine) => machine.mark();
-OPCODES[0x29] = (machine) => machine.push({ kind: 'tuple', items: [] });
+OPCODES[0x29] = (machine) => machine.push(EMPTY_TUPLE);
 OPCODES[0x47] = (machine) => machine.push(machine.float64());
 OPCODES[0x4a] = (machine) => machine.push(machine.int32());
 OPCODES[0x4b] = (machine) => machine.push(machine.uint8());
@@ -119,7 +122,7 @@ OPCODES[0x4e] = (machine) => machine.push(null);
 OPCODES[0x51] = (machine) => machine.push(machine.hooks.persistent(machine.pop(), machine));
 OPCODES[0x52] = reduce;
 OPCODES[0x58] = (machine) => machine.push(machine.text(machine.uint32()));
-OPCODES[0x5d] = (machine) => machine.push({ kind: 'list', items: [] });
+OPCODES[0x5d] = (machine) => pushContainer(machine, { kind: 'list', items: [] });
 OPCODES[0x61] = (machine) => append(machine, [machine.pop()]);
 OPCODES[0x62] = build;
 OPCODES[0x63] = importGlobal;
@@ -131,7 +134,8 @@ OPCODES[0x72] = (machine) => machine.remember(machine.uint32());
 OPCODES[0x73] = (machine) => setItems(machine, popPair(machine));
 OPCODES[0x74] = (machine) => pushTuple(machine, machine.popMark());
 OPCODES[0x75] = (machine) => setItems(machine, machine.popMark());
-OPCODES[0x7d] = (machine) => machine.push({ kind: 'dict', isOrdered: false, entries: new Map() });
+OPCODES[0x7d] = (machine) =>
+  pushContainer(machine, { kind: 'dict', isOrdered: false, entries: new Map() });
 OPCODES[0x85] = (machine) => pushTuple(machine, [machine.pop()]);
 OPCODES[0x86] = (machine) => pushTuple(machine, popPair(machine));
 OPCODES[0x87] = (machine) => {
@@ -145,6 +149,11 @@ OPCODES[0x8a] = (machine) => machine.push(readLong(machine));
 function popPair(machine: PickleMachine): PickleValue[] {
   const second = machine.pop();
   return [machine.pop(), second];
+}
+
+function pushContainer(machine: PickleMachine, container: PickleList | PickleDict): void {
+  machine.countContainer();
+  machine.push(container);
 }
 
 function pushTuple(machine: PickleMachine, items: PickleValue[]): void {

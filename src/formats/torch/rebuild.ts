@@ -6,7 +6,8 @@
  *    parameter torch._utils._rebuild_parameter(tensor, grad, hooks)
  *
  *  Source: PyTorch, torch/_utils.py and torch/serialization.py, from 1.6 to 2.9. Whether a tensor
- *  lies inside its storage is asked when its name is known, in `state-dict.ts`. */
+ *  lies inside its storage is asked when its name is known, in `state-dict.ts`; its rank here,
+ *  since every tensor copies the tuples of its shape and strides, which may be one for all. */
 import { type BaichuanError, quote } from '../../errors.ts';
 import type { ElementType } from '../checkpoint.ts';
 import type { PickleHooks, PickleMachine } from './pickle-machine.ts';
@@ -28,6 +29,8 @@ const STORAGE_TYPES: ReadonlyMap<string, ElementType> = new Map([
 const ORDERED_DICT = 'collections.OrderedDict';
 const TENSOR = 'torch._utils._rebuild_tensor_v2';
 const PARAMETER = 'torch._utils._rebuild_parameter';
+
+const MAX_RANK = 8;
 
 /** Where the bytes of a tensor were when it was saved; all are the same in the file. */
 const LOCATION = /^(cpu|(cuda|hpu|mps|npu|xpu)(:\d{1,4})?)$/;
@@ -76,6 +79,7 @@ function callName(
 ): PickleValue {
   if (name === ORDERED_DICT) {
     if (items.length > 0) throw argumentError(machine, name, items, 'no arguments');
+    machine.countContainer();
     return { kind: 'dict', isOrdered: true, entries: new Map() };
   }
   if (name === TENSOR) return rebuildTensor(items, machine);
@@ -86,15 +90,29 @@ function callName(
 
 function rebuildTensor(items: readonly PickleValue[], machine: PickleMachine): PickleValue {
   const [storage, offset, shape, strides, grad, hooks, metadata = null] = items;
+  expectRank(shape, machine);
+  expectRank(strides, machine);
   const isPlain = items.length <= 7 && isFlag(grad) && isNoHooks(hooks) && isEmpty(metadata);
   if (isPlain && isStorage(storage) && isSize(offset) && isSizes(shape) && isSizes(strides)) {
     const [sizes, steps] = [numbersOf(shape), numbersOf(strides)];
     if (sizes.length === steps.length) {
+      machine.countContainer();
       return { kind: 'tensor', storage, offset, shape: sizes, strides: steps };
     }
   }
   const form = 'storage, offset, shape, strides, False, OrderedDict()';
   throw argumentError(machine, TENSOR, items, form);
+}
+
+function expectRank(sizes: PickleValue | undefined, machine: PickleMachine): void {
+  const rank = isTuple(sizes) ? sizes.items.length : 0;
+  if (rank <= MAX_RANK) return;
+  throw machine.error('torch-extent', {
+    what: `the tensor has ${rank} axes, where at most ${MAX_RANK} are read.`,
+    fix: 'Write the file anew with torch.save, with tensors of fewer axes.',
+    expected: MAX_RANK,
+    found: rank,
+  });
 }
 
 function rebuildParameter(items: readonly PickleValue[], machine: PickleMachine): PickleValue {
@@ -128,7 +146,11 @@ function isSize(value: PickleValue | undefined): value is number {
 }
 
 function isSizes(value: PickleValue | undefined): value is PickleTuple {
-  return typeof value === 'object' && value?.kind === 'tuple' && value.items.every(isSize);
+  return isTuple(value) && value.items.every(isSize);
+}
+
+function isTuple(value: PickleValue | undefined): value is PickleTuple {
+  return typeof value === 'object' && value?.kind === 'tuple';
 }
 
 function numbersOf({ items }: PickleTuple): number[] {

@@ -13,7 +13,6 @@ import {
 } from './pickle-values.ts';
 
 const MAX_TENSORS = 100_000;
-const MAX_RANK = 8;
 const MAX_DIM = 2 ** 32;
 
 /** The longest name that a remedy repeats, in characters. */
@@ -155,10 +154,6 @@ function expectExtent(tensor: TorchTensor, name: string, file: string): void {
   const fail = (what: string, numbers: Omit<Fault, 'what'> = {}) => {
     throw tensorError('torch-extent', file, name, { what, ...numbers });
   };
-  if (shape.length > MAX_RANK) {
-    const what = `it has ${shape.length} axes, where at most ${MAX_RANK} are read.`;
-    fail(what, { expected: MAX_RANK, found: shape.length });
-  }
   const wrong = shape.find((length) => length < 0 || length > MAX_DIM);
   if (wrong !== undefined) {
     fail(`an axis has the length ${wrong}.`, { expected: `0 … ${MAX_DIM}`, found: wrong });
