@@ -3,6 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compareTraces } from '../../src/conform/compare-traces.ts';
+import { ARITHMETIC_CLASSES } from '../../src/verify/bars.ts';
 import { GOLDENS } from '../support/goldens.ts';
 import { expectRefusal } from '../support/refusal.ts';
 import {
@@ -148,5 +149,28 @@ compare(
     assert.is(await barIn(new Map([['logits', logits]])), await barIn(tensors));
   },
 );
+
+for (const [title, change] of [
+  ['zeros', () => 0],
+  ['opposites', (x: number) => -x],
+  ['twice the numbers', (x: number) => 2 * x],
+  [
+    'the numbers in another order',
+    (_: number, i: number, all: NamedTensor['values']) => all[(i + 1) % all.length],
+  ],
+] as const) {
+  compare(`law: ${title} are beyond every class in every tensor`, async () => {
+    for (const [name, { shape, values, dtype }] of tensors) {
+      if (dtype === 'I64' || name.endsWith('scores')) continue;
+      const other = Float32Array.from(values, (x, i) => change(x, i, values));
+      const found = await memoryTrace(new Map([...tensors, [name, { shape, values: other }]]));
+      for (const arithmetic of ARITHMETIC_CLASSES) {
+        const { first, pass } = await compareTraces(expected, found, { class: arithmetic });
+        assert.equal([pass, first?.name], [false, name], `${arithmetic} ${name}`);
+        assert.is.not(first?.position, null);
+      }
+    }
+  });
+}
 
 compare.run();

@@ -10,7 +10,7 @@ import {
   tracePoint,
 } from '../model/trace-points.ts';
 import { elementCount } from '../tensor/tensor.ts';
-import type { ArithmeticClass } from '../verify/bars.ts';
+import { type ArithmeticClass, MOST_NMSE } from '../verify/bars.ts';
 import type { LogitsStatistics } from '../verify/logits.ts';
 import type { TensorStatistics } from '../verify/statistics.ts';
 import { classOf, expectComparable, expectSameShape, isPermutation } from './comparable.ts';
@@ -132,7 +132,8 @@ async function judge(
     verdictOf({ kind: 'scores', layer })?.statistics?.largest ??
     (kind === 'probs' ? await scoreScaleOf(expected, layer, context) : undefined);
   const bar = barOf(place, context, alone || kind === 'inputIds', scores);
-  const status = statistics.excess <= bar ? 'within' : 'beyond';
+  const isWithin = statistics.excess <= bar && statistics.nmse <= MOST_NMSE;
+  const status = isWithin ? 'within' : 'beyond';
   return { ...place, status, statistics, bar, alone, logits };
 }
 
@@ -159,7 +160,8 @@ async function locateFirst(
   if (pair[0] === undefined || pair[1] === undefined || statistics === undefined) {
     return { name, ...NOWHERE };
   }
-  const allowed = bar * statistics.largest;
+  // Where the whole is too far off and no element is, all that differs is.
+  const allowed = statistics.excess > bar ? bar * statistics.largest : 0;
   const element: FirstElement | undefined = await firstBeyond(pair[0], pair[1], {
     allowed,
     headDim,

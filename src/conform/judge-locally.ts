@@ -13,7 +13,7 @@ import {
   traceName,
   tracePlace,
 } from '../model/trace-points.ts';
-import type { ArithmeticClass } from '../verify/bars.ts';
+import { type ArithmeticClass, MOST_NMSE } from '../verify/bars.ts';
 import { collectStatistics, MASKED_BELOW } from '../verify/statistics.ts';
 import type { TensorVerdict } from './compare-traces.ts';
 import { type FirstElement, firstInPiece, rotarySlack } from './pieces.ts';
@@ -123,8 +123,9 @@ export function judgeStage(
     const measured = statistics.result();
     const alone = inputsOf(place, position, before).every(isRecorded);
     const bar = barOf({ ...place, layer: chained }, context, alone, scoreScale);
-    const status = measured.excess <= bar ? 'within' : 'beyond';
-    const allowed = bar * measured.largest;
+    const isWithin = measured.excess <= bar && measured.nmse <= MOST_NMSE;
+    const status = isWithin ? 'within' : 'beyond';
+    const allowed = measured.excess > bar ? bar * measured.largest : 0;
     const piece = { start: 0, expected: computed, found: values };
     const options = { allowed, headDim: config.headDim };
     const first =

@@ -67,15 +67,13 @@ export interface OperationBar {
   readonly scoreScale?: number | undefined;
 }
 
-/** No bar is wider: zeros are 1 away from anything, and the opposite is 2 away. */
-const WIDEST = 0.75;
+/** The NMSE that no tensor may have in any class. Single elements of a tensor in 4 bits may be as
+ *  far off as the largest is large, but not most of them: zeros have an NMSE of 1, others of the
+ *  same size one of 2, and opposites one of 4, where correct int4 reaches 0.25. */
+export const MOST_NMSE = 0.5;
 
 /** The bar of one operation whose inputs agree. */
-export function operationBar(operation: OperationBar, arithmetic: ArithmeticClass): number {
-  return Math.min(WIDEST, roundingOf(operation, arithmetic));
-}
-
-function roundingOf(
+export function operationBar(
   { rounding, length, scoreScale = 0 }: OperationBar,
   arithmetic: ArithmeticClass,
 ): number {
@@ -109,5 +107,5 @@ export function pathBar(path: PathBar, arithmetic: ArithmeticClass): number {
   const scale = rounding === 'softmax' ? Math.max(1, scoreScale) : 1;
   // A lookup comes first and a copy adds nothing: neither carries more than its own input.
   if (rounding === 'lookup') return operationBar(path, arithmetic);
-  return Math.min(WIDEST, roundingOf(path, arithmetic) + carried * scale);
+  return operationBar(path, arithmetic) + carried * scale;
 }

@@ -5,6 +5,10 @@ import { traceName, tracePlace } from '../../model/trace-points.ts';
 import type { ArithmeticClass } from '../../verify/bars.ts';
 import { barOf } from '../roundings.ts';
 
+/** No score may be further off than this share of the largest: opposites are twice as far as they
+ *  are large, and zeros once. */
+const WIDEST = 0.75;
+
 /** Allowed difference of a score, relative to the largest of its row.
  *  @param positions tokens of the prompt, which matter to a rotary model */
 export function scoreBar(
@@ -17,5 +21,5 @@ export function scoreBar(
   const { hiddenSize: C, intermediateSize: F, vocabSize: V, numHiddenLayers: layers } = config;
   const { numAttentionHeads: H, headDim: D, position } = config;
   const sizes = { T: positions, C, F, V, H, D };
-  return barOf(place, { arithmetic, sizes, position, layers }, false);
+  return Math.min(WIDEST, barOf(place, { arithmetic, sizes, position, layers }, false));
 }
