@@ -113,7 +113,9 @@ async function answer(
 ): Promise<number | PassResult | undefined> {
   switch (request.method) {
     case 'write':
-      return engine.write(request.name, request.row, request.rows);
+      return engine.write(request.name, request.row, request.rows).finally(() => {
+        free(request.rows.bytes.buffer);
+      });
     case 'run': {
       const parts = request.parts.map(({ sequence, ids }) => ({
         sequence: sequences.get(sequence) ?? -1,
@@ -124,6 +126,13 @@ async function answer(
     case 'replace':
       return undefined;
   }
+}
+
+/** Gives the memory of a buffer back at once, where the engine can: waiting for the collector, many
+ *  blocks of a model would be held at a time, and some for good. */
+function free(buffer: ArrayBufferLike): void {
+  const { transfer } = buffer as { transfer?: (byteLength: number) => ArrayBuffer };
+  transfer?.call(buffer, 0);
 }
 
 function transferable(value: number | PassResult | undefined): ArrayBuffer[] {
