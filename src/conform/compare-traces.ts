@@ -79,13 +79,13 @@ export async function compareTraces(
   const [position, layers] = [positionOf(expected), Math.max(layersOf(expected), layersOf(found))];
   const context: BarContext = { arithmetic, sizes, position, layers };
   const labels = (await promptsOf(expected))?.flat();
+  const { signal } = options;
   const tensors: TensorVerdict[] = [];
   for (const entry of chosenEntries(expected, options.filter)) {
-    const { signal } = options;
     tensors.push(await judge(entry, { expected, found, context, tensors, labels, signal }));
   }
-  if (tensors.every(({ status }) => /missing|not-recorded/.test(status)))
-    throw nothingShared(found);
+  const isAbsent = ({ status }: TensorVerdict) => status === 'missing' || status === 'not-recorded';
+  if (tensors.every(isAbsent)) throw nothingShared(found);
   const first = await locateFirst(tensors, expected, found, sizes.D);
   return { pass: first === null, class: arithmetic, first, tensors };
 }

@@ -88,6 +88,7 @@ interface Carried {
 interface LocalStep extends LocalOptions {
   readonly stage: Stage;
   readonly prompt: readonly number[];
+  /** Undefined before the first stage. */
   readonly carried: Carried | undefined;
   /** Whether no fault was named yet. */
   readonly isFirst: boolean;

@@ -30,7 +30,7 @@ const FIRST_CHUNK = 1;
 const MAX_CHUNK = 64;
 
 /** Bytes that gate, up and their product may take in a chunk. Every bank has room for one chunk:
- *  13B with three banks would hold 36 MB more if it took 64 tokens, and be no faster. */
+ *  13B has three banks, and is no faster with 64 tokens than with 32. */
 const WIDEST_BYTES = 8 * 2 ** 20;
 
 /** Tokens in a chunk, at most: a power of two. */
