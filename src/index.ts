@@ -98,6 +98,7 @@ export {
   load,
   type ModelSource,
   type OpenedModel,
+  type OpenOptions,
   openModel,
   openTokenizer,
 } from './engine/load.ts';

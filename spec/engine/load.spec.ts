@@ -11,7 +11,7 @@ import {
 } from '../support/checkpoint-files.ts';
 import { GOLDENS, type Golden, idsOf, runner } from '../support/goldens.ts';
 import { memoryFolder } from '../support/model-files.ts';
-import { expectRefusal } from '../support/refusal.ts';
+import { expectAborted, expectRefusal } from '../support/refusal.ts';
 import { readSafetensors } from '../support/safetensors-oracle.ts';
 
 const engine = suite('load');
@@ -209,24 +209,16 @@ engine('error: a context length that is no number of positions', async () => {
 engine('error: an abort signal stops loading, and the files are closed', async () => {
   const folder = checkpointFolder(alibi);
   const signal = AbortSignal.abort();
-  await assertAborted(load(folder, { signal }));
+  await expectAborted(load(folder, { signal }));
   const controller = new AbortController();
   const open = folder.open;
   folder.open = async (name) => {
     controller.abort();
     return open(name);
   };
-  await assertAborted(load(folder, { signal: controller.signal }));
+  await expectAborted(load(folder, { signal: controller.signal }));
   assert.is(folder.openCount(), 0);
 });
-
-async function assertAborted(promise: Promise<unknown>): Promise<void> {
-  const error = await promise.then(
-    () => undefined,
-    (reason) => reason,
-  );
-  assert.is(error?.code, 'aborted');
-}
 
 engine('law: the reference kernels hold the cache as float32, and say so when asked', async () => {
   const folder = new URL(`goldens/${alibi.name}/`, FIXTURES);

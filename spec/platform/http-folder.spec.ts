@@ -7,7 +7,7 @@ import { load, openTokenizer } from '../../src/index.ts';
 import { httpFolder, locateHttpModel } from '../../src/platform/http-folder.ts';
 import { smallModel } from '../support/gguf-files.ts';
 import { utf8 } from '../support/model-files.ts';
-import { expectRefusal } from '../support/refusal.ts';
+import { expectAborted, expectRefusal } from '../support/refusal.ts';
 import { webServer } from '../support/web-server.ts';
 
 const http = suite('http-folder');
@@ -167,5 +167,46 @@ function sendFile({ url = '', headers }: IncomingMessage, response: ServerRespon
   response.writeHead(first === undefined ? 200 : 206, { ...length, 'content-range': range });
   response.end(bytes.subarray(begin, end));
 }
+
+/** Loads the embedded model from a server that never answers one of the requests; the signal is
+ *  raised then. @returns how many requests there were */
+async function loadStalledAt(request: number): Promise<number> {
+  const server = webServer(embeddedFiles('/m/'));
+  server.faults = new Map([[request, { silent: true }]]);
+  const controller = new AbortController();
+  const timer = setInterval(() => {
+    if (server.requests.length > request) controller.abort();
+  }, 2);
+  const options = {
+    signal: controller.signal,
+    kernels: 'reference',
+    needsTokenizer: true,
+  } as const;
+  try {
+    const model = await load(httpFolder('https://a.example/m', { fetch: server.fetch }), options);
+    await model.close();
+    return server.requests.length;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+http('error: wherever a server falls silent, a signal ends loading', async () => {
+  const requests = await loadStalledAt(Number.POSITIVE_INFINITY);
+  assert.ok(requests > 10);
+  for (let request = 0; request < requests; request++) {
+    await expectAborted(loadStalledAt(request), `request ${request}`);
+  }
+});
+
+http('law: a signal that is raised after loading leaves the tokenizer to be read', async () => {
+  const server = webServer(embeddedFiles('/m/'));
+  const folder = httpFolder('https://a.example/m', { fetch: server.fetch });
+  const controller = new AbortController();
+  const model = await load(folder, { signal: controller.signal, kernels: 'reference' });
+  controller.abort();
+  assert.ok((await model.tokenizer()).encode('春').length > 0);
+  await model.close();
+});
 
 http.run();

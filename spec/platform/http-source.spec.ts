@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openHttpFile } from '../../src/platform/http-source.ts';
 import { countingBytes } from '../support/model-files.ts';
-import { expectRefusal } from '../support/refusal.ts';
+import { expectAborted, expectRefusal } from '../support/refusal.ts';
 import { type Fault, type WebServer, webServer } from '../support/web-server.ts';
 
 const http = suite('http-source');
@@ -198,6 +198,47 @@ http('law: headers are sent with every request', async () => {
   const source = await openHttpFile({ ...fileOf(server), fetch: spy, headers });
   await source.read(1, 5);
   assert.equal(seen, ['Bearer x', 'Bearer x']);
+});
+
+http('error: a signal ends every wait: for an answer, for bytes, between attempts', async () => {
+  for (const fault of [{ silent: true }, { hangAfter: 0 }, { hangAfter: 1000 }, { status: 503 }]) {
+    for (const request of [0, 1]) {
+      const server = serve();
+      server.faults = new Map([[request, fault]]);
+      // The first answer has a body to wait for only where it is the whole file.
+      server.knowsRanges = request > 0;
+      const controller = new AbortController();
+      const patient = { patienceMs: 1e6, retryMs: 1e6, signal: controller.signal };
+      const reading = (async () => {
+        const source = await openHttpFile({ ...fileOf(server), ...patient });
+        await source.read(3, 20_000);
+      })();
+      const untilStalled = setInterval(() => {
+        if (server.requests.length > request) controller.abort('enough');
+      }, 5);
+      try {
+        await expectAborted(reading, JSON.stringify(fault));
+      } finally {
+        clearInterval(untilStalled);
+      }
+      assert.is(server.requests.length, request + 1, JSON.stringify(fault));
+    }
+  }
+});
+
+http('law: a signal that is not raised changes nothing, and no listener of it stays', async () => {
+  const { signal } = new AbortController();
+  const listeners = new Set<unknown>();
+  const spied = Object.assign(signal, {
+    addEventListener: (_: string, listener: unknown) => listeners.add(listener),
+    removeEventListener: (_: string, listener: unknown) => listeners.delete(listener),
+  });
+  const server = serve();
+  server.faults = new Map([[1, { cut: 4000 }]]);
+  const source = await openHttpFile({ ...fileOf(server), signal: spied });
+  assert.equal(await source.read(3, 20_000), BYTES.slice(3, 20_003));
+  await source.close();
+  assert.is(listeners.size, 0);
 });
 
 http.run();

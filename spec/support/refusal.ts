@@ -61,6 +61,15 @@ export async function expectRefusal(
   return error;
 }
 
+/** Waits for work that a signal ended: such an error has no place. */
+export async function expectAborted(work: Promise<unknown>, what?: string): Promise<void> {
+  const error = await work.then(
+    () => undefined,
+    (reason) => reason,
+  );
+  assert.is(error?.code, 'aborted', what);
+}
+
 /** The error contract: place or file, a remedy, and nothing that a terminal would act on. */
 export function expectContract(error: BaichuanError): void {
   const { what, fix, file, where } = error;

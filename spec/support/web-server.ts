@@ -13,6 +13,8 @@ export interface Fault {
   readonly cut?: number;
   /** Sends nothing more after so many bytes. */
   readonly hangAfter?: number;
+  /** Never answers. */
+  readonly silent?: boolean;
   readonly headers?: Readonly<Record<string, string | undefined>>;
   /** Answers with bytes so much further on. */
   readonly shift?: number;
@@ -41,7 +43,12 @@ export function webServer(files: Readonly<Record<string, Uint8Array>>): WebServe
     faults: new Map(),
     knowsRanges: true,
     hidden: [],
-    fetch: async (input, init = {}) => answer(server, new URL(String(input)), init),
+    fetch: async (input, init = {}) => {
+      const isSilent = server.faults.get(server.requests.length)?.silent === true;
+      const response = answer(server, new URL(String(input)), init);
+      if (isSilent) await untilAborted(init);
+      return response;
+    },
   };
   return server;
 }
@@ -75,13 +82,21 @@ function answer(server: WebServer, url: URL, init: RequestInit): Response {
   return new Response(body, { status: isPart ? 206 : 200, headers });
 }
 
+async function untilAborted({
+  signal,
+}: {
+  signal?: AbortSignal | null | undefined;
+}): Promise<never> {
+  await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+  throw new Error('aborted');
+}
+
 function bodyOf(bytes: Uint8Array, fault: Fault, { signal }: RequestInit) {
   let at = 0;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       if (at >= (fault.hangAfter ?? Number.POSITIVE_INFINITY)) {
-        await new Promise((resolve) => signal?.addEventListener('abort', resolve));
-        throw new Error('aborted');
+        await untilAborted({ signal });
       }
       if (at >= (fault.cut ?? Number.POSITIVE_INFINITY)) throw new Error('connection reset');
       if (at === bytes.length) controller.close();

@@ -5,6 +5,7 @@ import {
   type LanguageModel,
   load,
   type ModelSource,
+  type OpenOptions,
   openTokenizer,
   quote,
   type Tokenizer,
@@ -95,8 +96,13 @@ export function reportPath(args: Arguments): string {
 }
 
 /** The tokenizer of `--tokenizer FILE` or `--model PATH`. */
-export async function tokenizerOf(args: Arguments): Promise<Tokenizer> {
-  return openTokenizer(args.text('tokenizer') ?? modelSource(args));
+export async function tokenizerOf(args: Arguments, { signal }: CommandProcess): Promise<Tokenizer> {
+  return openTokenizer(args.text('tokenizer') ?? modelSource(args), { signal });
+}
+
+/** Opening heeds Ctrl-C and tells its notices. */
+export function openOptions(self: CommandProcess): OpenOptions {
+  return { signal: self.signal, onNotice: noticePrinter(self) };
 }
 
 /** Prints notices to stderr, each once. */

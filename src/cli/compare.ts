@@ -26,7 +26,7 @@ import {
   HTML_OPTION,
   JSON_OPTION,
   modelSource,
-  noticePrinter,
+  openOptions,
   reportPath,
 } from './command.ts';
 import type { Arguments } from './options.ts';
@@ -69,7 +69,7 @@ async function runCompare(args: Arguments, self: CommandProcess): Promise<number
   const paths = pathsOf(args);
   const traces: TraceSource[] = [];
   const model = args.has('model')
-    ? await openModel(modelSource(args), noticePrinter(self))
+    ? await openModel(modelSource(args), openOptions(self))
     : undefined;
   // The file is created before the work, so that a path that cannot be written costs nothing.
   const report = args.has('html') ? await createFile(reportPath(args)) : undefined;

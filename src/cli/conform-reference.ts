@@ -52,7 +52,7 @@ export async function openReference(
 ): Promise<OpenedReference> {
   const onNotice = noticePrinter(self);
   const { signal } = self;
-  const opened = await openModel(source);
+  const opened = await openModel(source, { signal });
   try {
     const onProgress = progressPrinter(args, self);
     const exact = { quantize: 'none', kvCache: 'f32', activations: 'exact' } as const;

@@ -95,7 +95,7 @@ async function runConform(args: Arguments, self: CommandProcess): Promise<number
     const requests = await requestsFor(way, args, reference, { claims, maxLength });
     backend = await openBackend(way, args, self, { reference, requests, timeoutMs });
     const report = await runClaims(requests, backend, reference, {
-      class: named ?? (way === 'gguf' ? await classOfFile(args.text(way)) : 'f32'),
+      class: named ?? (way === 'gguf' ? await classOfFile(args.text(way), self) : 'f32'),
       ...{ named: claims, signal: self.signal },
       onRequest: progressOf(self),
     });
@@ -138,8 +138,11 @@ function claimsOf(args: Arguments): ClaimName[] | undefined {
 }
 
 /** llama.cpp computes in the type of the weights: it rounds activations to 8 bits for blocks. */
-async function classOfFile(file: string | undefined): Promise<ArithmeticClass> {
-  const { checkpoint, close } = await openModel(file);
+async function classOfFile(
+  file: string | undefined,
+  { signal }: CommandProcess,
+): Promise<ArithmeticClass> {
+  const { checkpoint, close } = await openModel(file, { signal });
   await close();
   const types = new Set([...checkpoint.tensors.values()].map(({ dtype }) => dtype));
   const has = (type: string) => [...types].some((name) => name.startsWith(type));

@@ -78,7 +78,7 @@ async function runConvert(args: Arguments, self: CommandProcess): Promise<number
   const format = formatOf(args, out);
   const options = optionsOf(args, format);
   const onNotice = noticePrinter(self);
-  const model = await openModel(modelSource(args), onNotice);
+  const model = await openModel(modelSource(args), { signal: self.signal, onNotice });
   try {
     const files = [...model.checkpoint.tensors.values()].map(({ file }) => file);
     await expectNoInput(out, [...new Set([args.text('model') ?? model.name, ...files])]);

@@ -29,7 +29,7 @@ export const detokenizeCommand: Command = {
 async function runDetokenize(args: Arguments, self: CommandProcess): Promise<number> {
   const options = { skipSpecial: !args.has('special') };
   if (args.has('jsonl')) {
-    const tokenizer = await tokenizerOf(args);
+    const tokenizer = await tokenizerOf(args, self);
     return mapLines(self, (line, number) => {
       const ids = jsonOfLine(line, number);
       if (!Array.isArray(ids) || !ids.every((id) => typeof id === 'number')) {
@@ -46,7 +46,7 @@ async function runDetokenize(args: Arguments, self: CommandProcess): Promise<num
       fix: 'Give them as baichuan detokenize 1,2,3.',
     });
   }
-  const tokenizer = await tokenizerOf(args);
+  const tokenizer = await tokenizerOf(args, self);
   const ids = parseIds(given.join(','), 'ids');
   const text = tokenizer.decode(ids, options);
   await self.print(args.has('json') ? `${JSON.stringify({ text, ids })}\n` : `${text}\n`);

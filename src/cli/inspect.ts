@@ -14,7 +14,7 @@ import {
   withOptionsOfFile,
 } from '../index.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
-import { type Command, JSON_OPTION, MODEL_OPTION, modelSource, noticePrinter } from './command.ts';
+import { type Command, JSON_OPTION, MODEL_OPTION, modelSource, openOptions } from './command.ts';
 import {
   CACHE_OPTION,
   CONTEXT_OPTION,
@@ -104,7 +104,7 @@ async function runInspect(args: Arguments, self: CommandProcess): Promise<number
 async function inspectedModel(args: Arguments, self: CommandProcess): Promise<Inspected> {
   const preset = args.text('preset');
   if (preset !== undefined) return inspectedPreset(preset, args);
-  const model = await openModel(modelSource(args), noticePrinter(self));
+  const model = await openModel(modelSource(args), openOptions(self));
   try {
     const tensors = [...model.checkpoint.tensors.values()].map(({ name, dtype, shape, file }) => ({
       name,

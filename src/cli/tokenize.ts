@@ -46,7 +46,7 @@ async function runTokenize(args: Arguments, self: CommandProcess): Promise<numbe
   expectNoWords(args, 'Give the text with --prompt TEXT.');
   const options = { allowSpecial: !args.has('no-special') };
   if (args.has('jsonl')) {
-    const tokenizer = await tokenizerOf(args);
+    const tokenizer = await tokenizerOf(args, self);
     return mapLines(self, (line, number) => {
       const text = jsonOfLine(line, number);
       if (typeof text !== 'string') throw inputFault(number, 'a JSON string is needed here');
@@ -54,7 +54,7 @@ async function runTokenize(args: Arguments, self: CommandProcess): Promise<numbe
     });
   }
   const { text } = await promptOf(args, self);
-  const tokenizer = await tokenizerOf(args);
+  const tokenizer = await tokenizerOf(args, self);
   const pieces = tokenizer.encodePieces(text ?? '', options);
   const ids = pieces.map(({ id }) => id);
   if (args.has('json')) await self.print(`${JSON.stringify({ ids, pieces })}\n`);

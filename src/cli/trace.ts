@@ -103,7 +103,7 @@ function tapsOf(args: Arguments): string[] {
 
 async function writeFileOf({ model, ids, args, self }: TraceJob, file: FileWriter) {
   const taps = tapsOf(args);
-  const opened = await openModel(modelSource(args));
+  const opened = await openModel(modelSource(args), { signal: self.signal });
   try {
     const metadata = await traceMetadata(opened.config, opened.checkpoint, ids);
     metadata.set('version', await packageVersion()).set('runtime', runtimeName());
@@ -119,7 +119,7 @@ const REPORT_TAPS = ['*.output', '*.probs', 'logits'];
 /** Writes the report, of the file if there is one. @returns the same in short */
 async function writePage({ model, ids, args, self }: TraceJob, page: FileWriter) {
   const { signal } = self;
-  const opened = await openModel(modelSource(args));
+  const opened = await openModel(modelSource(args), { signal: self.signal });
   const out = args.text('out');
   const trace =
     out === undefined

@@ -1,7 +1,7 @@
 /** Writes a converted model as one GGUF file, through the exporter of src/formats/gguf. */
 
+import { throwIfAborted } from '../abort.ts';
 import type { BaichuanConfig } from '../config.ts';
-import { throwIfAborted } from '../engine/abort.ts';
 import { readStoredRows } from '../engine/source-rows.ts';
 import { BaichuanError, quote } from '../errors.ts';
 import type { ByteSink } from '../formats/byte-source.ts';

@@ -1,6 +1,6 @@
 /** The rows of a parameter, read, converted and given on in blocks of bounded size. */
 
-import { throwIfAborted } from '../engine/abort.ts';
+import { throwIfAborted } from '../abort.ts';
 import { readStoredRows } from '../engine/source-rows.ts';
 import type { ParameterRows } from '../kernels/kernels.ts';
 import { countNotFinite } from '../kernels/not-finite.ts';

@@ -1,7 +1,7 @@
 /** Writes a converted model as a Hugging Face folder of safetensors: config.json,
  *  generation_config.json and tokenizer.model beside the weights. */
 
-import { throwIfAborted } from '../engine/abort.ts';
+import { throwIfAborted } from '../abort.ts';
 import type { ByteSink } from '../formats/byte-source.ts';
 import { type SafetensorsWriter, startSafetensors } from '../formats/safetensors-writer.ts';
 import type { ParameterRows } from '../kernels/kernels.ts';

@@ -1,6 +1,7 @@
 /** From files to a model: folder, configuration, checks, weights, kernels. Nothing of the weights
  *  is read before the configuration and the headers have been checked against each other. */
 
+import { followSignal, throwIfAborted } from '../abort.ts';
 import { type BaichuanConfig, parseConfig } from '../config.ts';
 import { BaichuanError, quote } from '../errors.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
@@ -16,7 +17,6 @@ import {
 } from '../generate/generation-config.ts';
 import { isWebAddress, locateHttpModel } from '../platform/http-folder.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../tokenizer/index.ts';
-import { throwIfAborted } from './abort.ts';
 import { EMBEDDED_MODEL } from './embedded.ts';
 import { checkEngineOptions, type EngineOptions, withOptionsOfFile } from './engine-options.ts';
 import { createLanguageModel, type LanguageModel } from './language-model.ts';
@@ -44,6 +44,13 @@ export interface LoadOptions extends EngineOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
+export interface OpenOptions {
+  /** Ends waiting for files on servers, while opening and later. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told what was accepted though it was odd, one sentence each. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
+}
+
 /** A model's files, opened and checked, with nothing of the weights read. */
 export interface OpenedModel {
   readonly name: string;
@@ -67,12 +74,14 @@ const OTHER_FILES = new Set(['config.json', 'generation_config.json', TOKENIZER]
 
 /** Opens a model and checks that configuration and tensors belong together.
  *  @param source the embedded model by default
- *  @throws directory-missing, config-…, model-…, safetensors-…, gguf-…, json-…, index-…, io-… */
+ *  @throws directory-missing, config-…, model-…, safetensors-…, gguf-…, json-…, index-…, io-…,
+ *  aborted */
 export async function openModel(
   source: ModelSource = EMBEDDED_MODEL,
-  onNotice: (notice: string) => void = () => {},
+  { signal, onNotice = () => {} }: OpenOptions = {},
 ): Promise<OpenedModel> {
-  const files = await openFiles(source);
+  throwIfAborted(signal);
+  const files = await openFiles(source, signal);
   try {
     const config = parseConfig(files.config, { file: files.configFile });
     checkParameters(config, files.checkpoint);
@@ -104,11 +113,24 @@ export async function load(
   source: ModelSource = EMBEDDED_MODEL,
   options: LoadOptions = {},
 ): Promise<LanguageModel> {
-  const { contextLength = MAX_CONTEXT_LENGTH, onNotice = () => {}, signal } = options;
-  checkContextLength(contextLength);
+  checkContextLength(options.contextLength ?? MAX_CONTEXT_LENGTH);
   checkEngineOptions(options);
-  throwIfAborted(signal);
-  const { config, checkpoint, ...opened } = await openModel(source, onNotice);
+  // The loaded model reads its tokenizer when it is first asked for: a signal that ends loading,
+  // such as a limit of time, must not end that too.
+  const { signal, release } = followSignal(options.signal);
+  try {
+    const opened = await openModel(source, { signal, onNotice: options.onNotice });
+    return await loadOpened(opened, { ...options, signal });
+  } finally {
+    release();
+  }
+}
+
+async function loadOpened(
+  { config, checkpoint, ...opened }: OpenedModel,
+  options: LoadOptions,
+): Promise<LanguageModel> {
+  const { contextLength = MAX_CONTEXT_LENGTH, onNotice = () => {}, signal } = options;
   try {
     const early = options.needsTokenizer === true ? await opened.loadTokenizer() : undefined;
     const storedAs = (name: string) => checkpoint.tensors.get(name) ?? { dtype: 'F32' };
@@ -143,10 +165,14 @@ export async function load(
 }
 
 /** The tokenizer of a model folder, a `tokenizer.model` or a GGUF file, without any weights.
- *  @param source the embedded model by default @throws directory-missing, tokenizer-…, io-… */
-export async function openTokenizer(source: ModelSource = EMBEDDED_MODEL): Promise<Tokenizer> {
+ *  @param source the embedded model by default
+ *  @throws directory-missing, tokenizer-…, io-…, aborted */
+export async function openTokenizer(
+  source: ModelSource = EMBEDDED_MODEL,
+  { signal }: Pick<OpenOptions, 'signal'> = {},
+): Promise<Tokenizer> {
   if (source instanceof Blob) return tokenizerOf(await openBlobGguf(source));
-  const { folder, weights } = await placeOf(source);
+  const { folder, weights } = await placeOf(source, signal);
   const name = weights ?? TOKENIZER;
   const isThere = (await folder.list()).includes(name);
   const gguf = await openFolderGguf(folder, isThere ? name : weights);
@@ -163,9 +189,12 @@ async function tokenizerOf({ loadTokenizer, checkpoint }: ModelFiles): Promise<T
   }
 }
 
-async function openFiles(source: ModelSource): Promise<ModelFiles> {
+async function openFiles(
+  source: ModelSource,
+  signal: AbortSignal | undefined,
+): Promise<ModelFiles> {
   if (source instanceof Blob) return openBlobGguf(source);
-  const { folder, weights: named } = await placeOf(source);
+  const { folder, weights: named } = await placeOf(source, signal);
   // Whoever names another file of the folder means the folder.
   const weights = named !== undefined && OTHER_FILES.has(named) ? undefined : named;
   const gguf = await openFolderGguf(folder, weights);
@@ -181,10 +210,21 @@ async function openFiles(source: ModelSource): Promise<ModelFiles> {
   };
 }
 
-/** The folder of a model, and the file in it that was named. @throws io-not-found, io-failed */
-export async function placeOf(source: string | URL | Folder) {
-  if (isFolder(source)) return { folder: source, weights: undefined };
-  return isWebAddress(source) ? locateHttpModel(source) : locate(source);
+/** The folder of a model, and the file in it that was named.
+ *  @param signal heard by all that the folder does @throws io-not-found, io-failed, aborted */
+export async function placeOf(source: string | URL | Folder, signal: AbortSignal | undefined) {
+  if (isFolder(source)) return { folder: heeding(source, signal), weights: undefined };
+  return isWebAddress(source) ? locateHttpModel(source, { signal }) : locate(source);
+}
+
+/** The folder, told of the signal by every call. */
+function heeding(folder: Folder, signal: AbortSignal | undefined): Folder {
+  if (signal === undefined) return folder;
+  return {
+    name: folder.name,
+    list: () => folder.list(signal),
+    open: (name) => folder.open(name, signal),
+  };
 }
 
 /** Imported here and not above: browsers have no such module, and pass folders. */

@@ -6,6 +6,7 @@
  *  small enough for one layer of one token to take less. In a thread of its own it needs neither:
  *  chunks are large and the kernels themselves look at a flag. Chunks do not change a bit. */
 
+import { throwIfAborted } from '../abort.ts';
 import type { BaichuanConfig } from '../config.ts';
 import type { Segment, Tap } from '../layers/context.ts';
 import { forward, type Machine, type Pass } from '../model/baichuan.ts';
@@ -13,7 +14,6 @@ import type { BaichuanWeights } from '../model/weights.ts';
 import { elementCount, float32, type Tensor } from '../tensor/tensor.ts';
 import { makeTurns } from '../turns.ts';
 import { tapFilter } from '../verify/trace.ts';
-import { throwIfAborted } from './abort.ts';
 import type { Activation, PassPart, PassResult, RunOptions } from './engine.ts';
 import { asMemoryError } from './memory-error.ts';
 

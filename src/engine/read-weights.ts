@@ -1,13 +1,13 @@
 /** From files into an engine: every parameter in blocks of whole rows. While the engine widens,
  *  quantizes and packs some blocks, the next ones are read. */
 
+import { throwIfAborted } from '../abort.ts';
 import type { BaichuanConfig } from '../config.ts';
 import type { Checkpoint, StoredTensor } from '../formats/checkpoint.ts';
 import type { WeightFormat } from '../kernels/kernels.ts';
 import { PACK_ROWS } from '../kernels/wasm/layout.ts';
 import { parameterTable } from '../model/weights.ts';
 import { macrotask } from '../turns.ts';
-import { throwIfAborted } from './abort.ts';
 import type { Engine } from './engine.ts';
 import { BLOCK_BYTES } from './plan.ts';
 import { type LoadProgress, progressReporter } from './progress.ts';

@@ -6,6 +6,7 @@
  *  worker of the pool that is lost fails the pass that it worked for, and is replaced; with the
  *  engine worker the model is lost. */
 
+import { throwIfAborted } from '../abort.ts';
 import { BaichuanError } from '../errors.ts';
 import {
   CONTROL_BYTES,
@@ -15,7 +16,6 @@ import {
   SLOT,
 } from '../kernels/wasm/control.ts';
 import { canShareMemory, type StartThread, startThread, type Thread } from '../platform/threads.ts';
-import { throwIfAborted } from './abort.ts';
 import type { Engine, PassPart, PassResult, RunOptions } from './engine.ts';
 import { maxChunk } from './pass-runner.ts';
 import {

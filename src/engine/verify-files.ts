@@ -1,12 +1,12 @@
 /** The files of a model, read from first to last: sha256 of each, and the checksums that the zip
  *  files of PyTorch have for their entries. */
 
+import { throwIfAborted } from '../abort.ts';
 import { BaichuanError, quote } from '../errors.ts';
 import type { ByteSource } from '../formats/byte-source.ts';
 import type { Folder } from '../formats/hugging-face-folder.ts';
 import { isTorchName } from '../formats/weights-file.ts';
 import { checkEntries, type EntryChecker } from '../formats/zip/check-entries.ts';
-import { throwIfAborted } from './abort.ts';
 import { fileNames } from './model-file-names.ts';
 
 /** A hash that takes its input piece by piece; `node:crypto` has it, WebCrypto has not. */

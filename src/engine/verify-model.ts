@@ -46,7 +46,8 @@ export async function verifyModel(
 ): Promise<Verification> {
   const { expected = new Map<string, string>(), signal, createSha256, onProgress } = options;
   const problems: BaichuanError[] = [];
-  const { folder, weights } = source instanceof Blob ? blobPlace(source) : await placeOf(source);
+  const { folder, weights } =
+    source instanceof Blob ? blobPlace(source) : await placeOf(source, signal);
   const listed = await listFiles(folder, weights, expected.keys());
   const model = await openOrTell(source, options, problems);
   try {
@@ -72,10 +73,10 @@ export async function verifyModel(
 
 async function openOrTell(
   source: ModelSource,
-  { onNotice }: VerifyOptions,
+  { signal, onNotice }: VerifyOptions,
   problems: BaichuanError[],
 ): Promise<OpenedModel | undefined> {
-  return tell(problems, () => openModel(source, onNotice));
+  return tell(problems, () => openModel(source, { signal, onNotice }));
 }
 
 /** Gathers what is wrong with files; anything else is thrown on. */

@@ -5,10 +5,10 @@
  *  bits have another one in GGUF, which holds them as float32. Of weights with one scale a row,
  *  these follow the integers. */
 
+import { throwIfAborted } from '../abort.ts';
 import type { StoredTensor } from '../formats/checkpoint.ts';
 import { findNotFinite } from '../kernels/not-finite.ts';
 import { macrotask } from '../turns.ts';
-import { throwIfAborted } from './abort.ts';
 import { BLOCK_BYTES } from './plan.ts';
 import { readStoredRows } from './source-rows.ts';
 import type { StreamingHash } from './verify-files.ts';

@@ -17,9 +17,11 @@ export interface Folder {
   /** The folder as the caller named it, for messages. */
   readonly name: string;
   /** The names in it. */
-  list(): Promise<string[]>;
-  /** Opens one of them. @throws io-…, index-path, index-symlink */
-  open(name: string): Promise<ByteSource>;
+  list(signal?: AbortSignal): Promise<string[]>;
+  /** Opens one of them.
+   *  @param signal ends waiting for the file, here and while it is read: for folders that are slow
+   *  @throws io-…, index-path, index-symlink, aborted */
+  open(name: string, signal?: AbortSignal): Promise<ByteSource>;
 }
 
 /** Refuses a name that could lead out of a folder, whatever the system.

@@ -54,13 +54,13 @@ export function httpFolder(address: string | URL, options: HttpOptions = {}): Fo
 
 function folderAt(base: URL, named: string | undefined, options: HttpOptions): Folder {
   const name = printable(base);
-  const fileOf = (file: string) => {
+  const fileOf = (file: string, signal = options.signal): HttpFile => {
     const url = new URL(encodeURIComponent(file), base);
     url.search = base.search;
-    return { ...options, url, name: `${name}/${file}` };
+    return { ...options, url, name: `${name}/${file}`, signal };
   };
-  const readShards = async (index: string): Promise<string[]> => {
-    const source = await openHttpFile(fileOf(index));
+  const readShards = async (index: HttpFile): Promise<string[]> => {
+    const source = await openHttpFile(index);
     try {
       const length = Math.min(source.size, MAX_INDEX_BYTES);
       const text = new TextDecoder().decode(await source.read(0, length));
@@ -71,19 +71,21 @@ function folderAt(base: URL, named: string | undefined, options: HttpOptions): F
   };
   return {
     name,
-    async list() {
+    async list(signal) {
       // A GGUF file holds all that there is to a model.
       const isWhole = named !== undefined && /\.gguf$/i.test(named);
-      const names = new Set(isWhole ? [] : await presentNames(fileOf, named));
+      const names = new Set(
+        isWhole ? [] : await presentNames((file) => fileOf(file, signal), named),
+      );
       for (const file of named === undefined ? [] : splitNames(named)) names.add(file);
       for (const file of [...names].filter((file) => file.endsWith('.index.json'))) {
-        for (const shard of await readShards(file)) names.add(shard);
+        for (const shard of await readShards(fileOf(file, signal))) names.add(shard);
       }
       return [...names];
     },
-    async open(file) {
+    async open(file, signal) {
       expectFileName(name, file);
-      return openHttpFile(fileOf(file));
+      return openHttpFile(fileOf(file, signal));
     },
   };
 }

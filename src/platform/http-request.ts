@@ -1,6 +1,7 @@
 /** Requests for files on web servers. No request waits for ever: without a byte for some time it is
  *  given up, and what may be a passing fault is tried again after a pause. */
 
+import { abortedError, throwIfAborted } from '../abort.ts';
 import { BaichuanError, type ErrorCode, quote } from '../errors.ts';
 
 export interface HttpOptions {
@@ -12,6 +13,8 @@ export interface HttpOptions {
   readonly patienceMs?: number | undefined;
   /** The pause before the first repetition; it doubles every time. */
   readonly retryMs?: number | undefined;
+  /** Ends requests and pauses. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is asked for. */
@@ -43,15 +46,15 @@ class PassingFault extends Error {}
 
 /** Asks for a file, or a range of it.
  *  @param range bytes from and to (excluded)
- *  @throws io-not-found, io-failed, and what `withRetries` repeats */
+ *  @throws io-not-found, io-failed, aborted, and what `withRetries` repeats */
 export async function askFor(
   file: HttpFile,
   range?: readonly [number, number],
   method: 'GET' | 'HEAD' = 'GET',
 ): Promise<HttpAnswer> {
-  const { url, headers, fetch: send = fetch, patienceMs = PATIENCE_MS } = file;
+  const { url, headers, fetch: send = fetch } = file;
   const controller = new AbortController();
-  const patiently = <Value>(waiting: Promise<Value>) => within(waiting, patienceMs, controller);
+  const patiently = <Value>(waiting: Promise<Value>) => within(waiting, file, controller);
   const response = await patiently(
     send(url, {
       method,
@@ -83,19 +86,20 @@ export async function askFor(
 }
 
 /** Repeats an action, five times in all: every fault may pass but errors of this library, which
- *  have been judged. @throws io-failed, what the action throws of this library */
+ *  have been judged. @throws io-failed, aborted, what the action throws of this library */
 export async function withRetries<Value>(
-  { name, retryMs = RETRY_MS }: HttpFile,
+  { name, retryMs = RETRY_MS, signal }: HttpFile,
   action: () => Promise<Value>,
 ): Promise<Value> {
   let pauseMs = retryMs;
   for (let attempt = 1; ; attempt++) {
+    throwIfAborted(signal);
     try {
       return await action();
     } catch (cause) {
       if (cause instanceof BaichuanError) throw cause;
       if (attempt === ATTEMPTS) throw lostError(name, cause);
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await pause(pauseMs, signal);
       pauseMs *= 2;
     }
   }
@@ -106,23 +110,42 @@ export function passingError(what: string): Error {
   return new PassingFault(what);
 }
 
+/** Waits for the server, no longer than its patience. @throws aborted, and what may pass */
 async function within<Value>(
   waiting: Promise<Value>,
-  patienceMs: number,
+  { patienceMs = PATIENCE_MS, signal }: HttpFile,
   controller: AbortController,
 ): Promise<Value> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let giveUp = (_: Error) => {};
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(passingError(`no byte came for ${patienceMs / 1000} s`));
+    giveUp = (reason) => {
+      reject(reason);
       controller.abort();
-    }, patienceMs);
+    };
   });
+  const onAbort = () => giveUp(abortedError(signal));
+  const slow = () => giveUp(passingError(`no byte came for ${patienceMs / 1000} s`));
+  const timer = setTimeout(slow, patienceMs);
+  signal?.addEventListener('abort', onAbort);
   try {
     return await Promise.race([waiting, limit]);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
   }
+}
+
+/** Ends early when the signal says so. */
+function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal?.addEventListener('abort', end);
+  });
 }
 
 function statusError({ name }: HttpFile, status: number): Error {

@@ -23,13 +23,14 @@ interface Area {
 }
 
 /** Files at the top of src/ that import next to nothing and serve everybody. */
-const LEAVES = ['errors', 'math', 'sniff', 'turns', 'utf-8'];
+const LEAVES = ['abort', 'errors', 'math', 'sniff', 'turns', 'utf-8'];
 const BELOW_MODEL = [...LEAVES, 'tensor', 'config', 'src/kernels/kernels.ts'];
 /** Files, streams and exit codes are reached through the platform, which alone may name them. */
 const EDGE: Area = { values: ['index', 're-exported', 'platform'] };
 
 /** The table of folders. A name is a folder of src/, or the first words of a file's name there. */
 const AREAS: Record<string, Area> = {
+  abort: { values: ['errors'] },
   errors: { values: [] },
   math: { values: [] },
   'utf-8': { values: [] },
