@@ -64,6 +64,12 @@ cli('law: --sha256sum prints what sha256sum prints, and --against takes it', asy
   assert.match(changed.stdout, /1 problems\n$/);
 });
 
+cli('error: two forms of output at once', async () => {
+  const { code, stderr } = await runCommand(['verify', '--sha256sum', '--json']);
+  assert.is(code, 2);
+  assert.match(stderr, /option-value.*--sha256sum and --json/);
+});
+
 cli('law: a weight that is no number is told with its place, and exits with 5', async () => {
   for (const [word, nan, infinite] of [
     [0x7fc00000, 1, 0],

@@ -194,6 +194,10 @@ verify(
     const whole = await check(memoryFolder(files), { expected });
     assert.equal(whole.problems, []);
     assert.ok(whole.files.some(({ name }) => name === 'README.md'));
+    // As on a server, which lists the usual names only.
+    const unlisted = memoryFolder(files);
+    unlisted.list = async () => Object.keys(converted);
+    assert.equal(await check(unlisted, { expected }), whole);
     const { 'generation_config.json': _, ...fewer } = files;
     const changed = { ...fewer, 'README.md': utf8('About') };
     const { problems } = await check(memoryFolder(changed), { expected });

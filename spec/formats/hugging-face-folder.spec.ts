@@ -118,7 +118,7 @@ huggingFace('error: IX09 no tokenizer.model is an error only where text is neede
   });
 });
 
-huggingFace('error: a folder without weights, or with weights that are not read yet', async () => {
+huggingFace('error: a folder without weights, or with weights of another kind', async () => {
   const config = { 'config.json': '{}' };
   const opening = (files: Record<string, string>) => () =>
     openHuggingFaceFolder(memoryFolder({ ...config, ...files }));
@@ -127,8 +127,8 @@ huggingFace('error: a folder without weights, or with weights that are not read 
   await expectRefusal(opening({ 'model.gguf': '' }), {
     code: 'format-unsupported',
     where: 'model.gguf',
-    message: '.gguf is not read yet',
-    fix: 'Convert',
+    message: 'a GGUF file is a model of its own',
+    fix: 'Name the .gguf file itself',
   });
   for (const name of ['pytorch_model-00001-of-00002.bin', 'consolidated.00.pth']) {
     await expectRefusal(opening({ [name]: '' }), {
@@ -144,7 +144,7 @@ huggingFace('error: a folder without weights, or with weights that are not read 
   await expectRefusal(lone, { code: 'directory-missing', where, message: 'model-00001-of-00002' });
 });
 
-huggingFace('error: a named weights file that is missing, or not read yet', async () => {
+huggingFace('error: a named weights file that is missing, or of another kind', async () => {
   const opening = (weightsName: string) => () =>
     openHuggingFaceFolder(memoryFolder({ ...base, 'x.gguf': '' }), { weights: weightsName });
   const missing = { code: 'directory-missing', where: 'other.safetensors' } as const;

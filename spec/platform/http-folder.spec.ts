@@ -88,6 +88,28 @@ http('law: what a server denies is not there, where anything can be read', async
   assert.equal(await folder.list(), ['words.model']);
 });
 
+http(
+  'error: weights that are denied are told as denied, and no hindrance to the tokenizer',
+  async () => {
+    const embedded = embeddedFiles('/m/');
+    const files = Object.fromEntries(
+      ['/m/config.json', '/m/tokenizer.model'].map((name) => [name, embedded[name]]),
+    );
+    for (const status of [401, 403]) {
+      const folder = httpFolder('https://a.example/m', { fetch: denyingFetch(files, status) });
+      const file = 'https://a.example/m/model.safetensors';
+      const denied = {
+        code: 'io-failed',
+        found: status,
+        file,
+        message: 'access is denied',
+      } as const;
+      await expectRefusal(() => load(folder), denied);
+      assert.ok((await openTokenizer(folder)).encode('春').length > 0);
+    }
+  },
+);
+
 http('law: a GGUF file is read where everything else is denied', async () => {
   const options = { fetch: denyingFetch({ '/m/x.gguf': smallModel() }, 403) };
   const { folder, weights } = locateHttpModel('https://a.example/m/x.gguf?signature=1', options);

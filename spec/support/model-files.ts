@@ -137,6 +137,9 @@ export function memoryFolder(
     async open(file) {
       opened.push(file);
       const bytes = content[file];
+      if (bytes === undefined) {
+        throw new BaichuanError('io-not-found', { file: name, what: 'absent.', fix: 'Add it.' });
+      }
       const inner = bufferSource(
         `${name}/${file}`,
         typeof bytes === 'string' ? utf8(bytes) : bytes,

@@ -1,6 +1,13 @@
 /** `baichuan verify`: reads all of a model and tells what is wrong with it. */
 
-import { EXIT_CODES, parseChecksums, quote, type Verification, verifyModel } from '../index.ts';
+import {
+  BaichuanError,
+  EXIT_CODES,
+  parseChecksums,
+  quote,
+  type Verification,
+  verifyModel,
+} from '../index.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
 import { createSha256 } from '../platform/sha256.ts';
 import {
@@ -38,6 +45,13 @@ export const verifyCommand: Command = {
 
 async function runVerify(args: Arguments, self: CommandProcess): Promise<number> {
   expectNoWords(args, 'Give the model with --model PATH.');
+  if (args.has('sha256sum') && args.has('json')) {
+    throw new BaichuanError('option-value', {
+      where: '--sha256sum and --json',
+      what: 'These are two forms of output.',
+      fix: 'Give one of them; the JSON value has the sha256 too.',
+    });
+  }
   const list = args.text('against');
   const expected =
     list === undefined ? undefined : parseChecksums(await readText(list, self), list);

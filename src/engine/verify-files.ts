@@ -40,7 +40,9 @@ const ZIP_MAGIC = 'PK';
 
 /** The files of a model and what they have in bytes.
  *  @param named the file of the folder that the user named
- *  @param expected more names to look for @throws io-… */
+ *  @param expected more names to look for, also where the folder does not list them: servers list
+ *  the usual names only
+ *  @throws io-… */
 export async function listFiles(
   folder: Folder,
   named: string | undefined,
@@ -48,8 +50,20 @@ export async function listFiles(
 ): Promise<string[]> {
   const present = new Set(await folder.list());
   const names = new Set(fileNames([...present], named));
-  for (const name of expected) if (present.has(name)) names.add(name);
+  for (const name of expected) {
+    if (present.has(name) || (await isThere(folder, name))) names.add(name);
+  }
   return [...names].sort();
+}
+
+async function isThere(folder: Folder, name: string): Promise<boolean> {
+  try {
+    await (await folder.open(name)).close();
+    return true;
+  } catch (error) {
+    if (error instanceof BaichuanError && error.code === 'io-not-found') return false;
+    throw error;
+  }
 }
 
 /** What of these are files, and how many bytes they have in all: a folder may have any name.

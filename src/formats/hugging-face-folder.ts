@@ -65,7 +65,7 @@ const TORCH_INDEX = 'pytorch_model.bin.index.json';
 /** Where weights are looked for, the first first: safetensors need no interpreter. */
 const USUAL_WEIGHTS = [WEIGHTS, INDEX, TORCH_WEIGHTS, TORCH_INDEX];
 
-/** Weights that are not read yet. */
+/** Weights that are a whole model of their own, and are opened as such. */
 const FOREIGN_WEIGHTS = /\.gguf$/i;
 
 const MAX_JSON_BYTES = 2 ** 20;
@@ -212,14 +212,13 @@ function noWeightsError(folder: Folder, names: readonly string[]): BaichuanError
 }
 
 function unsupportedError(folder: Folder, weights: string): BaichuanError {
-  const extension = weights.slice(weights.lastIndexOf('.'));
   return new BaichuanError('format-unsupported', {
     file: folder.name,
     where: quote(weights).slice(1, -1),
-    what: `the weights are in ${extension}, and ${extension} is not read yet.`,
-    fix: `Convert the weights to ${WEIGHTS} (save_pretrained with safe_serialization=True).`,
+    what: 'a GGUF file is a model of its own, and no part of a folder of Hugging Face.',
+    fix: 'Name the .gguf file itself as the model.',
     expected: '.safetensors',
-    found: extension,
+    found: '.gguf',
   });
 }
 

@@ -91,7 +91,8 @@ function folderAt(base: URL, named: string | undefined, options: HttpOptions): F
 }
 
 /** Which of the usual names are files. Some servers deny what is not there, so a denial counts only
- *  where nothing can be read at all.
+ *  where nothing can be read at all; where there are no weights, those that are denied are listed,
+ *  for whoever opens them to be told.
  *  @param named a file that is there too, as the user says @throws io-failed */
 async function presentNames(
   fileOf: (name: string) => HttpFile,
@@ -101,9 +102,18 @@ async function presentNames(
   const answers = await Promise.all(usual.map((name) => ask(fileOf(name))));
   const present = usual.filter((_, index) => answers[index] === 'there');
   const denial = answers.find((answer) => answer instanceof BaichuanError);
-  if (present.length > 0 || denial === undefined) return present;
+  if (denial === undefined || present.some((name) => WEIGHTS.includes(name))) return present;
+  if (present.length > 0) return [...present, ...deniedWeights(usual, answers)];
   if (named !== undefined && (await ask(fileOf(named))) === 'there') return present;
   throw denial;
+}
+
+function deniedWeights(usual: readonly string[], answers: readonly unknown[]): string[] {
+  const isDenied = (_: string, index: number) => answers[index] instanceof BaichuanError;
+  return usual
+    .filter(isDenied)
+    .filter((name) => WEIGHTS.includes(name))
+    .slice(0, 1);
 }
 
 /** Whether a file is there, or how the server denies it. @throws io-failed */
