@@ -5,6 +5,7 @@ export {
   CLAIMS,
   type ClaimName,
   type ClaimVerdict,
+  type ComparedTrace,
   type ConformBackend,
   type ConformReference,
   type ConformReport,
@@ -43,6 +44,11 @@ export {
 export { createMemoryTrace, type MemoryTrace } from './conform/memory-trace.ts';
 export { type CompareReportInput, compareReport } from './conform/report/compare-report.ts';
 export { computedTrace } from './conform/report/computed-trace.ts';
+export {
+  type ConformPage,
+  type ConformPageOptions,
+  createConformPage,
+} from './conform/report/conform-page.ts';
 export {
   type TraceReport,
   type TraceReportInput,

@@ -1,9 +1,9 @@
-/** Opens the reports of `compare --html` and `trace --html` from disk in Chromium: nothing is asked
- *  of the network, nothing complains, and what should be drawn is drawn. */
+/** Opens the reports of `compare --html`, `trace --html` and `conform --html` from disk in Chromium:
+ *  nothing is asked of the network, nothing complains, and what should be drawn is drawn. */
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,7 +13,7 @@ import { withChromium } from './chromium.mjs';
 /** @typedef {import('./chromium.mjs').OpenPage} OpenPage */
 /** @typedef {(url: string, options?: { scripts?: boolean, width?: number })
  *    => Promise<OpenPage>} Open */
-/** @typedef {{ compare: string, local: string, trace: string }} Reports */
+/** @typedef {{ compare: string, local: string, trace: string, conform: string }} Reports */
 
 const PROMPT = 'War and Peace->Leo Tolstoy\n夜雨寄北->';
 
@@ -41,6 +41,7 @@ const CHECKS = [
     'a trace shows layers, guesses of every layer, maps and next tokens, in Chinese too',
     checkTrace,
   ],
+  ['a whole run shows its claims, their cases and the trace that parts', checkConform],
   ['arrow keys choose a guess of the lens', checkLens],
   ['without scripts the verdict, plots and tables are still there', checkPlain],
   ['dark pages have light text, and narrow ones do not scroll sideways', checkLook],
@@ -81,7 +82,24 @@ function makeReports(folder) {
   const traces = [file('expected'), file('found')];
   baichuan(1, 'compare', ...model, ...traces, '--html', file('compare.html'));
   baichuan(1, 'compare', ...model, file('found'), '--html', file('local.html'));
-  return { compare: url('compare.html'), local: url('local.html'), trace: url('trace.html') };
+  makeConformReport(file('kit'), file('conform.html'));
+  const [compare, local, trace, conform] = ['compare', 'local', 'trace', 'conform'].map((name) =>
+    url(`${name}.html`),
+  );
+  return { compare, local, trace, conform };
+}
+
+/** A run of two claims in which a backend answers all with what is expected, but for one trace.
+ *  @param {string} kit @param {string} page */
+function makeConformReport(kit, page) {
+  baichuan(0, 'conform', '--emit', kit, '--max-length', '16', '--claims', 'layers,determinism');
+  const model = path.join(kit, 'rope-32layers');
+  cpSync(path.join(model, 'expected'), path.join(model, 'traces'), { recursive: true });
+  const trace = path.join(model, 'traces/layers.safetensors');
+  const broken = readFileSync(trace);
+  breakProbabilities(broken);
+  writeFileSync(trace, broken);
+  baichuan(1, 'conform', '--traces', model, '--html', page, '--claims', 'layers,determinism');
 }
 
 /** @param {number} code @param {string[]} args */
@@ -234,6 +252,22 @@ async function checkTrace(open, { trace }) {
 }
 
 /** @param {Open} open @param {Reports} reports */
+async function checkConform(open, { conform }) {
+  const page = await open(conform);
+  const text = (/** @type {string} */ id) =>
+    page.text(`document.getElementById('${id}').innerText`);
+  assert.equal(await page.evaluate(`document.querySelector('.verdict .word').innerText`), 'FAIL');
+  assert.match(
+    await text('claim-table'),
+    /layers\s+FAIL\s+0 of 1[\s\S]*determinism\s+PASS\s+3 of 3/,
+  );
+  assert.match(await text('claim-determinism'), /repeat-3\s+PASS\s+0\s+0\s+the same bits/);
+  assert.match(await text('first'), /layers\.1\.self_attn\.probs[\s\S]*head\s+2\s/);
+  assert.ok((await page.number(`(${COLORS})('map-difference')`)) > 1);
+  assert.ok((await page.number(`document.querySelectorAll('#error-plot a.point').length`)) > 300);
+}
+
+/** @param {Open} open @param {Reports} reports */
 async function checkLens(open, { trace }) {
   const page = await open(trace);
   const place = `document.getElementById('lens-place').innerText`;
@@ -256,8 +290,8 @@ async function checkPlain(open, { compare, trace }) {
 }
 
 /** @param {Open} open @param {Reports} reports */
-async function checkLook(open, { compare, trace }) {
-  for (const url of [compare, trace]) {
+async function checkLook(open, { compare, trace, conform }) {
+  for (const url of [compare, trace, conform]) {
     const page = await open(url, { width: 390 });
     const overflow = `document.documentElement.scrollWidth - document.documentElement.clientWidth`;
     assert.equal(await page.evaluate(overflow), 0);

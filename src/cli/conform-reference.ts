@@ -17,6 +17,7 @@ import {
   type PrefillRequest,
   type RequestedMessage,
   scoreBar,
+  type Tokenizer,
   traceMetadata,
   writeTrace,
 } from '../index.ts';
@@ -36,6 +37,8 @@ export interface OpenedReference extends ConformReference {
   readonly model: string;
   readonly opened: OpenedModel;
   readonly fingerprint: string;
+  /** Undefined where the model has no tokenizer. */
+  readonly idToPiece: Tokenizer['idToPiece'] | undefined;
   /** The file of a trace. */
   traceFile(request: PrefillRequest): Promise<Uint8Array>;
   /** The greedy continuation of a prompt. */
@@ -67,6 +70,7 @@ export async function openReference(
     return {
       model: opened.name,
       opened,
+      idToPiece: tokenizer?.idToPiece,
       fingerprint: metadata.get('fingerprint') ?? '',
       encode: async (text) => tokenizer?.encode(text),
       chat: async (messages) =>

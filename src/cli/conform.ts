@@ -9,6 +9,7 @@ import {
   type ConformRequests,
   conformReportToJson,
   conformReportToText,
+  createConformPage,
   EXIT_CODES,
   isArithmeticClass,
   llamaBackend,
@@ -24,9 +25,9 @@ import {
 } from '../index.ts';
 import { askServer } from '../platform/ask-server.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
-import { openFolder } from '../platform/node.ts';
+import { createFile, type FileWriter, openFolder } from '../platform/node.ts';
 import { openLlama } from '../platform/node-llama.ts';
-import { type Command, JSON_OPTION, modelSource } from './command.ts';
+import { type Command, HTML_OPTION, JSON_OPTION, modelSource, reportPath } from './command.ts';
 import { COMPUTE_OPTIONS } from './compute.ts';
 import { emitRequests } from './conform-emit.ts';
 import { type OpenedReference, openReference } from './conform-reference.ts';
@@ -76,6 +77,7 @@ export const conformCommand: Command = {
     { name: 'api-key-env', value: 'NAME', help: 'environment variable that holds the key' },
     { name: 'project', value: 'DIR', help: 'that has node-llama-cpp; default: this folder' },
     ...EXACT_OPTIONS,
+    HTML_OPTION,
     JSON_OPTION,
   ],
   run: runConform,
@@ -84,6 +86,7 @@ export const conformCommand: Command = {
 async function runConform(args: Arguments, self: CommandProcess): Promise<number> {
   expectNoWords(args, 'Give --traces DIR, --server URL, --gguf FILE or --emit DIR.');
   const way = wayOf(args);
+  expectUsed(way, args);
   const claims = claimsOf(args);
   const timeoutMs = timeoutOf(args);
   const named = classOf(args);
@@ -91,19 +94,27 @@ async function runConform(args: Arguments, self: CommandProcess): Promise<number
   if (way === 'emit') return emitRequests(args, self, { claims, maxLength });
   const reference = await openReference(sourceOf(way, args), args, self);
   let backend: ConformBackend | undefined;
+  let file: FileWriter | undefined;
   try {
+    // The file is created before the work, so that a path that cannot be written costs nothing.
+    file = args.has('html') ? await createFile(reportPath(args)) : undefined;
+    const page = createConformPage({ idToPiece: reference.idToPiece, signal: self.signal });
     const requests = await requestsFor(way, args, reference, { claims, maxLength });
     backend = await openBackend(way, args, self, { reference, requests, timeoutMs });
     const report = await runClaims(requests, backend, reference, {
       class: named ?? (way === 'gguf' ? await classOfFile(args.text(way), self) : 'f32'),
       ...{ named: claims, signal: self.signal },
       onRequest: progressOf(self),
+      onCompared: file === undefined ? undefined : page.look,
     });
     if (self.isErrorTerminal) self.printError('\r\u001b[K');
+    await file?.write(new TextEncoder().encode(await page.render(report)));
+    await file?.commit();
     const show = args.has('json') ? conformReportToJson : conformReportToText;
     await self.print(`${show(report).trimEnd()}\n`);
     return report.pass ? 0 : EXIT_CODES.check;
   } finally {
+    await file?.abort();
     await backend?.close();
     await reference.close();
   }
@@ -121,6 +132,28 @@ function wayOf(args: Arguments): Way {
     what: given.length > 1 ? 'There are several backends.' : 'There is no backend to test.',
     fix: 'Give one of --traces DIR, --server URL, --gguf FILE and --emit DIR.',
   });
+}
+
+/** Options that only some ways have a use for. */
+const USES: Readonly<Record<string, readonly Way[]>> = {
+  class: ['traces', 'server', 'gguf'],
+  timeout: ['server', 'gguf'],
+  'server-model': ['server'],
+  'api-key-env': ['server'],
+  project: ['gguf'],
+  html: ['traces', 'server', 'gguf'],
+};
+
+/** Refuses what would have no effect. @throws option-value */
+function expectUsed(way: Way, args: Arguments): void {
+  for (const [name, ways] of Object.entries(USES)) {
+    if (!args.has(name) || ways.includes(way)) continue;
+    throw new BaichuanError('option-value', {
+      where: `--${name}`,
+      what: `It has no effect with --${way}.`,
+      fix: `Leave it out, or use it with ${ways.map((one) => `--${one}`).join(', ')}.`,
+    });
+  }
 }
 
 function claimsOf(args: Arguments): ClaimName[] | undefined {

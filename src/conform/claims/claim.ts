@@ -96,6 +96,15 @@ export interface CaseVerdict {
   readonly comparison?: BackendComparison | undefined;
 }
 
+/** A trace of a backend beside that of the model, while both are open. */
+export interface ComparedTrace {
+  /** Of the case. */
+  readonly id: string;
+  readonly expected: TraceSource;
+  readonly found: TraceSource;
+  readonly comparison: BackendComparison;
+}
+
 export interface ClaimVerdict {
   readonly claim: ClaimName;
   readonly status: 'pass' | 'fail' | 'not-tested';

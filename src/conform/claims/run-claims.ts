@@ -13,6 +13,7 @@ import {
   CLAIMS,
   type ClaimName,
   type ClaimVerdict,
+  type ComparedTrace,
   type ConformBackend,
   type ConformReference,
   type ConformReport,
@@ -28,6 +29,8 @@ export interface ConformOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told before every request. */
   readonly onRequest?: ((claim: ClaimName, id: string) => void) | undefined;
+  /** Told after every comparison of traces; both are closed when it is done. */
+  readonly onCompared?: ((compared: ComparedTrace) => Promise<void>) | undefined;
 }
 
 interface Run extends ConformOptions {
@@ -152,6 +155,7 @@ async function judgeTrace(request: PrefillRequest, run: Run): Promise<CaseVerdic
   try {
     const expected = await run.reference.trace(request);
     const comparison = await run.reference.compare(expected, found, run.class);
+    await run.onCompared?.({ id, expected, found, comparison });
     const status = comparison.pass ? 'pass' : 'fail';
     return { id, status, detail: summaryOf(comparison), comparison };
   } finally {

@@ -13,7 +13,7 @@ import { attentionSection } from './attention-section.ts';
 import { errorGrid, errorPlot, type PlottedTensor } from './error-plot.ts';
 import { type Fragment, html, type Markup } from './markup.ts';
 import { exactNumber, percent, scientific } from './numbers.ts';
-import { fact, renderPage, type Section, tokenMarkup } from './page.ts';
+import { fact, type Page, renderPage, type Section, tokenMarkup } from './page.ts';
 import { logitScatter } from './scatter.ts';
 import { tensorSection, tensorsToShow } from './tensor-table.ts';
 import { collectTokens, type TokenTable } from './token-rows.ts';
@@ -35,6 +35,13 @@ export interface CompareReportInput {
 /** Writes the report. @returns the text of an HTML file of a few megabytes at most
  *  @throws io-…, aborted */
 export async function compareReport(input: CompareReportInput): Promise<string> {
+  const { comparison, expected, found } = input;
+  const title = `${comparison.pass ? 'PASS' : 'FAIL'}: ${fileName(found)} against ${fileName(expected)}`;
+  return renderPage({ title, ...(await compareSections(input)) });
+}
+
+/** What the report shows under its title. @throws io-…, aborted */
+export async function compareSections(input: CompareReportInput): Promise<Omit<Page, 'title'>> {
   const { comparison, expected, found, idToPiece, signal } = input;
   const { tensors, first, diagnosis } = comparison;
   const faulty = tensors.find(({ name }) => name === first?.name);
@@ -47,8 +54,7 @@ export async function compareReport(input: CompareReportInput): Promise<string> 
   });
   const tokens = await collectTokens(sides, prompt.ids, row, signal);
   const shown = tensorsToShow([...tensors].sort(compareTracePlaces));
-  return renderPage({
-    title: `${comparison.pass ? 'PASS' : 'FAIL'}: ${fileName(found)} against ${fileName(expected)}`,
+  return {
     subtitle: subtitleOf(input, prompt),
     sections: [
       verdictSection(input, { prompt, shown }),
@@ -60,7 +66,7 @@ export async function compareReport(input: CompareReportInput): Promise<string> 
       tensorSection(shown, tensors.length),
     ],
     data: { attention },
-  });
+  };
 }
 
 function fileName({ name }: TraceSource): string {

@@ -97,6 +97,7 @@ th, td { padding: 4px 10px; white-space: nowrap; }
 th.number { text-align: right; }
 td { border-top: 1px solid var(--faint); }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.words { white-space: normal; min-width: 260px; overflow-wrap: anywhere; }
 tr:target td { background: var(--warn-page); }
 tr.beyond td, tr.axes td, tr.missing td { background: var(--bad-page); }
 tr.beyond:target td { background: var(--warn-page); }
