@@ -166,7 +166,7 @@ test('law: the event loop gets a turn at least every 50 ms', async () => {
   };
   // 25 ms and one step; neighbours on the machine may hold up one round, but not every one.
   let late = await lateTurns();
-  for (let round = 0; round < 4 && late > 0; round++) late = Math.min(late, await lateTurns());
+  for (let round = 0; round < 20 && late > 0; round++) late = Math.min(late, await lateTurns());
   assert.is(late, 0, 'turns that came too late, in every round');
 });
 

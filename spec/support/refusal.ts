@@ -34,31 +34,44 @@ const PATIENCE = typeof process === 'undefined' ? 10 : 1;
 /** Bytes of memory that a refusal may leave behind (I3), garbage not yet collected included. */
 const MEMORY_BYTES = 64 * 2 ** 20;
 
-/** Runs an action that must be refused, twice, and checks the error and the invariants.
+/** How often an action is tried until it keeps its bounds: neighbours slow a machine down, and
+ *  garbage of earlier work is not its own. */
+const MOST_ATTEMPTS = 4;
+
+/** Runs an action that must be refused, at least twice, and checks the error and the invariants.
  *  @returns the error, for further assertions */
 export async function expectRefusal(
   action: () => unknown,
   expected: ExpectedRefusal,
 ): Promise<BaichuanError> {
   const prototypes = prototypeKeys();
-  const memoryBefore = usedBytes();
-  const started = processorMs();
-  const error = await refusalOf(action);
-  const durationMs = processorMs() - started;
-  const grownBytes = usedBytes() - memoryBefore;
-
-  const { withinBytes = MEMORY_BYTES } = expected;
-  const withinMs = (expected.withinMs ?? 1000) * PATIENCE;
-  assert.ok(durationMs <= withinMs, `I2: refused in ${durationMs} ms, not within ${withinMs} ms`);
-  assert.ok(grownBytes <= withinBytes, `I3: memory grew by ${grownBytes} bytes`);
+  const { error, ...first } = await measuredRefusal(action);
   assert.equal(prototypeKeys(), prototypes, 'I8: a prototype was changed');
   expectContract(error);
   expectMatch(error, expected);
 
-  const again = await refusalOf(action);
-  assert.is(again.message, error.message, 'I5: the second refusal reads otherwise');
+  const { withinBytes = MEMORY_BYTES } = expected;
+  const withinMs = (expected.withinMs ?? 1000) * PATIENCE;
+  let { durationMs, grownBytes } = first;
+  for (let attempt = 2; attempt <= MOST_ATTEMPTS; attempt++) {
+    const again = await measuredRefusal(action);
+    assert.is(again.error.message, error.message, 'I5: the second refusal reads otherwise');
+    durationMs = Math.min(durationMs, again.durationMs);
+    grownBytes = Math.min(grownBytes, again.grownBytes);
+    if (durationMs <= withinMs && grownBytes <= withinBytes) break;
+  }
+  assert.ok(durationMs <= withinMs, `I2: refused in ${durationMs} ms, not within ${withinMs} ms`);
+  assert.ok(grownBytes <= withinBytes, `I3: memory grew by ${grownBytes} bytes`);
   assert.equal(prototypeKeys(), prototypes, 'I8: a prototype was changed');
   return error;
+}
+
+async function measuredRefusal(action: () => unknown) {
+  const bytesBefore = usedBytes();
+  const started = processorMs();
+  const error = await refusalOf(action);
+  const durationMs = processorMs() - started;
+  return { error, durationMs, grownBytes: usedBytes() - bytesBefore };
 }
 
 /** Waits for work that a signal ended: such an error has no place. */

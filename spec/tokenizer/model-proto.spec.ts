@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BaichuanError } from '../../src/errors.ts';
 import { checkVocabulary, loadTokenizer, MAX_MODEL_BYTES } from '../../src/tokenizer/index.ts';
-import { type ExpectedRefusal, expectRefusal } from '../support/refusal.ts';
+import { type ExpectedRefusal, expectRefusal, processorMs } from '../support/refusal.ts';
 import { readModel, tokenizers } from './fixtures.ts';
 import {
   BPE,
@@ -269,14 +269,14 @@ test('law: whatever is done to a model file, it loads or is refused by name, and
         const length = cut % 3 === 0 ? cut % model.length : model.length;
         const bytes = Uint8Array.from([...model.subarray(0, length), ...end]);
         for (const { at, byte } of changes) if (at < bytes.length) bytes[at] = byte;
-        const started = performance.now();
+        const started = processorMs();
         try {
           const tokenizer = loadTokenizer(bytes);
           tokenizer.decode(tokenizer.encode('the river 你好 \n<s>'));
         } catch (error) {
           assert.ok(error instanceof BaichuanError, String(error));
         }
-        assert.ok(performance.now() - started < 2000);
+        assert.ok(processorMs() - started < 2000);
       },
     ),
     { seed: 1, numRuns: 400 },

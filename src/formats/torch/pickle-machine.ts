@@ -26,6 +26,7 @@ export interface PickleFault {
 
 const MAX_STACK = 1_000_000;
 const MAX_MEMO = 4_000_000;
+const MEMO_PAGE = 4096;
 const MAX_OUT_OF_TURN = 1_000_000;
 const MAX_ITEMS = 4_000_000;
 
@@ -48,8 +49,10 @@ export class PickleMachine {
   private readonly view: DataView;
   private readonly stack: PickleValue[] = [];
   private readonly marks: number[] = [];
-  /** The memo: picklers count up from 0, and numbers out of turn are kept apart. */
-  private readonly memo: PickleValue[] = [];
+  /** The memo: picklers count up from 0, and numbers out of turn are kept apart. In pages, because
+   *  one long array would be copied, and the copy left as garbage, every time that it grows. */
+  private readonly memo: PickleValue[][] = [];
+  private memoLength = 0;
   private readonly memoOutOfTurn = new Map<number, PickleValue>();
   private items = 0;
   private containers = 0;
@@ -159,11 +162,13 @@ export class PickleMachine {
 
   remember(index: number): void {
     const value = this.top();
-    if (index < this.memo.length) {
-      this.memo[index] = value;
-    } else if (index === this.memo.length) {
+    if (index < this.memoLength) {
+      this.memo[Math.floor(index / MEMO_PAGE)][index % MEMO_PAGE] = value;
+    } else if (index === this.memoLength) {
       if (index >= MAX_MEMO) throw this.limitError('memo', MAX_MEMO);
-      this.memo.push(value);
+      if (index % MEMO_PAGE === 0) this.memo.push([]);
+      this.memo[this.memo.length - 1].push(value);
+      this.memoLength += 1;
       this.memoOutOfTurn.delete(index);
     } else {
       const count = this.memoOutOfTurn.size;
@@ -174,7 +179,10 @@ export class PickleMachine {
 
   /** A remembered value. @throws pickle-stack */
   recall(index: number): PickleValue {
-    const value = index < this.memo.length ? this.memo[index] : this.memoOutOfTurn.get(index);
+    const value =
+      index < this.memoLength
+        ? this.memo[Math.floor(index / MEMO_PAGE)][index % MEMO_PAGE]
+        : this.memoOutOfTurn.get(index);
     if (value !== undefined) return value;
     const what = `it recalls the value ${index} of the memo, which was never stored.`;
     throw this.error('pickle-stack', { what, found: index });
