@@ -12,6 +12,8 @@ export const EXIT_CODES = {
   integrity: 5,
   resources: 6,
   io: 7,
+  /** A fault of this library: 1 would say that a check failed. The number of sysexits.h. */
+  defect: 70,
   interrupted: 130,
 } as const;
 
@@ -27,7 +29,7 @@ export const ERROR_CODES = {
   'context-length': 'resources',
   'generation-option': 'usage',
   'input-line': 'usage',
-  'internal-error': 'check',
+  'internal-error': 'defect',
   'option-unknown': 'usage',
   'option-unsupported': 'unsupported',
   'option-value': 'usage',

@@ -106,6 +106,15 @@ for (const [args, expectedCode, errorCode] of FAULTS) {
   });
 }
 
+cli('error: a defect of the program is no failed check', async () => {
+  const onPrint = () => {
+    throw new Error('broken');
+  };
+  const { code, stderr } = await runCommand(['--version'], { onPrint });
+  assert.is(code, 70);
+  assert.match(stderr, /^internal-error: .*defect[\s\S]*broken[\s\S]*report/);
+});
+
 cli('error: bad input prints no control characters of its own', async () => {
   const { stderr } = await runCommand(['generate', '--\u001b[31mred\u0007']);
   assert.ok(

@@ -1,5 +1,6 @@
 /** Known bugs of attention in both families: W_pack, scale, mask, softmax, cache, heads. */
 
+import { exp } from '../../math/index.ts';
 import { float32, type Tensor, tensorOf } from '../../tensor/tensor.ts';
 import { MASKED_BELOW } from '../../verify/statistics.ts';
 import type { HeadShape, ScoreOptions } from '../attention-parts.ts';
@@ -87,6 +88,26 @@ function headsFirst(y: Float32Array, { T, H, D }: HeadShape): Float32Array {
   });
 }
 
+/** A cache grows in blocks of so many rows, and has zeros in those that are not written yet. */
+const CACHE_BLOCK = 32;
+
+/** Probabilities where the unwritten rows of the last block are seen too. Their scores are 0:
+ *
+ *      prob = e^(score − max) / (Σ e^(score − max) + n · e^(−max)),   Σ e^(score − max) = 1 / max prob */
+function withZeroKeys(probs: Float32Array, scores: Float32Array, { T }: HeadShape): Float32Array {
+  const unwritten = CACHE_BLOCK - (T % CACHE_BLOCK);
+  const shares = new Float64Array(probs.length / T);
+  for (let row = 0; row < shares.length; row++) {
+    let [max, maxProb] = [Number.NEGATIVE_INFINITY, 0];
+    for (let i = row * T; i < (row + 1) * T; i++) {
+      max = Math.max(max, scores[i]);
+      maxProb = Math.max(maxProb, probs[i]);
+    }
+    shares[row] = 1 / (1 + maxProb * unwritten * exp(-max));
+  }
+  return probs.map((prob, i) => prob * shares[Math.floor(i / T)]);
+}
+
 function perHead(x: Tensor, block: number, { H, D }: { H: number; D: number }): Tensor {
   const C = H * D;
   const [source, rows] = [float32(x), x.shape[0]];
@@ -162,6 +183,23 @@ export const ATTENTION_BUGS: readonly KnownBug[] = [
     'The first key is hidden from later queries: an attention mask that is off by one.',
     () => ({ sees: (t, s) => s <= t && (s > 0 || t === 0) }),
   ),
+  {
+    name: 'mask-multiplied',
+    summary: 'Masked scores are 0 instead of −∞: the mask is multiplied instead of added.',
+    change: (setup) =>
+      withAttention(setup, ({ scores }) => ({
+        scores: (q, k, options) =>
+          scores(q, k, options).map((score) => (score < MASKED_BELOW ? 0 : score)),
+      })),
+  },
+  {
+    name: 'padding-visible',
+    summary: `Padding is not masked: queries see the zeros that fill the cache up to ${CACHE_BLOCK} rows.`,
+    change: (setup) =>
+      withAttention(setup, ({ probs }) => ({
+        probs: (scores, shape) => withZeroKeys(probs(scores, shape), scores, shape),
+      })),
+  },
   scoresBug('sliding-window', 'Queries see the last 8 keys only: a sliding window.', () => ({
     sees: (t, s) => s <= t && s > t - 8,
   })),
