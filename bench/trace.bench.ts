@@ -23,6 +23,7 @@ import {
   traceMetadata,
   writeTrace,
 } from '../src/index.ts';
+import { peakResident } from './support/peak-resident.ts';
 import { SIZES_13B, sizeOptions, sizesOf } from './support/size-options.ts';
 import { createSyntheticModel } from './support/synthetic-model.ts';
 
@@ -86,7 +87,7 @@ async function judge(file: string): Promise<void> {
   const trace = await openTrace(blobSource(file, await openAsBlob(file)));
   const comparison = await compareWithModel(model, trace);
   const seconds = ((performance.now() - begin) / 1000).toFixed(0);
-  const resident = process.resourceUsage().maxRSS * 1024;
+  const resident = peakResident();
   console.log(`compared with the model in ${seconds} s, at most ${mega(resident)} resident`);
   console.log(comparisonToSummary(comparison).split('\n').slice(-2).join('\n').trim());
   process.exitCode = resident <= GOAL ? 0 : 1;
