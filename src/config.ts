@@ -237,8 +237,14 @@ function takeSpecialTokens(fields: JsonFields, vocabSize: number, notices: strin
   const [padTokenId, bosTokenId, eosTokenId] = published.map(([key, missing]) => {
     const range = { min: 0, max: vocabSize - 1 };
     const id = takeOptional(fields, key, () => takeInteger(fields, key, range));
-    if (id === undefined) notices.push(`${key} is missing; the published code has ${missing}.`);
-    return id ?? missing;
+    if (id !== undefined) return id;
+    if (missing >= vocabSize) {
+      const what = `it is missing, and ${missing}, which the published code has, lies beyond the ids.`;
+      const fix = `Add ${key}, below vocab_size, to the configuration.`;
+      throw fieldError(fields, key, { what, fix, expected: `below ${vocabSize}`, found: missing });
+    }
+    notices.push(`${key} is missing; the published code has ${missing}.`);
+    return missing;
   });
   return { padTokenId, bosTokenId, eosTokenId };
 }
