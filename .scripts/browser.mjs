@@ -29,7 +29,7 @@ const ENGINE =
 const FORMATS = /^spec\/formats\/(?!hugging-face-folder|weights-file).*\.spec\.ts$/;
 const BITS = 'spec/runtimes/bits.ts';
 const REPORTS = '.scripts/browser/reports.mjs';
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 300_000;
 
 const SHIMS = new Map([
   ['uvu', path.join(import.meta.dirname, 'browser/uvu.mjs')],

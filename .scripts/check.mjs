@@ -57,7 +57,7 @@ async function checkKernels() {
 }
 
 async function checkHouseStyle() {
-  const options = { jobs: 1, limitMs: 120_000, onResult: () => {} };
+  const options = { jobs: 1, limitMs: 300_000, onResult: () => {} };
   const [result] = await runSpecs(['spec/architecture.spec.ts'], options);
   return result?.failures.join('\n') ?? '';
 }

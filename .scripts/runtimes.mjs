@@ -23,7 +23,7 @@ import {
 const FOLDER = path.join(ROOT, '.runtimes');
 const PINNED = path.join(ROOT, '.scripts/runtimes.json');
 const NODE_ONLY = /^spec\/(tooling|shared|cli)\/|^spec\/(architecture|docs|peak-memory)\.spec\.ts$/;
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 300_000;
 
 /** Prints one line per thing that must have the same bits everywhere. */
 const BITS = 'spec/runtimes/bits.ts';

@@ -23,7 +23,7 @@ const { values: options, positionals: filters } = parseArgs({
   options: {
     suite: { type: 'string', default: 'main' },
     folder: { type: 'string' },
-    limit: { type: 'string', default: '120' },
+    limit: { type: 'string', default: '300' },
   },
 });
 
