@@ -147,7 +147,10 @@ config('error: CF03 a number that is negative, a fraction, a string or too large
   const { eos_token_id, ...endless } = rope;
   assert.is(eos_token_id, 2);
   const beyond = { code: 'config-field', where: '/eos_token_id', found: 2 } as const;
-  await refuse({ ...endless, vocab_size: 2 }, { ...beyond, message: 'lies beyond the ids' });
+  await refuse(
+    { ...endless, vocab_size: 2 },
+    { ...beyond, message: 'the published 2 lies beyond the ids' },
+  );
   await refuse({ ...rope, pad_token_id: -1 }, { code: 'config-field', where: '/pad_token_id' });
 });
 

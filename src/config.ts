@@ -239,7 +239,7 @@ function takeSpecialTokens(fields: JsonFields, vocabSize: number, notices: strin
     const id = takeOptional(fields, key, () => takeInteger(fields, key, range));
     if (id !== undefined) return id;
     if (missing >= vocabSize) {
-      const what = `it is missing, and ${missing}, which the published code has, lies beyond the ids.`;
+      const what = `it is missing, and the published ${missing} lies beyond the ids.`;
       const fix = `Add ${key}, below vocab_size, to the configuration.`;
       throw fieldError(fields, key, { what, fix, expected: `below ${vocabSize}`, found: missing });
     }

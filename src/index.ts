@@ -73,7 +73,7 @@ export {
   type ConvertOptions,
   type ConvertType,
 } from './convert/convert-options.ts';
-export { EMBEDDED_MODEL } from './engine/embedded.ts';
+export { embeddedModel } from './engine/embedded.ts';
 export {
   checkEngineOptions,
   type EngineChoice,

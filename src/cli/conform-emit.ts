@@ -11,7 +11,7 @@ import {
   type ClaimName,
   type ConformRequests,
   configToJson,
-  EMBEDDED_MODEL,
+  embeddedModel,
   exportGguf,
   makeRequests,
   type PrefillRequest,
@@ -162,7 +162,7 @@ interface SharedFiles {
 
 /** The vocabulary and the roles of the embedded model. */
 async function embeddedFiles(): Promise<SharedFiles> {
-  const { folder } = await locateModel(pathOf(EMBEDDED_MODEL));
+  const { folder } = await locateModel(pathOf(embeddedModel()));
   const read = async (name: string) => {
     const source = await folder.open(name);
     const bytes = await source.read(0, source.size);

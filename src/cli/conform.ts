@@ -12,23 +12,17 @@ import {
   createConformPage,
   EXIT_CODES,
   isArithmeticClass,
-  llamaBackend,
   makeRequests,
-  openModel,
-  openServer,
-  openTraceFolder,
   parseRequests,
   quote,
   REQUESTS_FILE,
   runClaims,
-  TRACES_FOLDER,
 } from '../index.ts';
-import { askServer } from '../platform/ask-server.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
 import { createFile, type FileWriter, openFolder } from '../platform/node.ts';
-import { openLlama } from '../platform/node-llama.ts';
 import { type Command, HTML_OPTION, JSON_OPTION, modelSource, reportPath } from './command.ts';
 import { COMPUTE_OPTIONS } from './compute.ts';
+import { classOfFile, openBackend, WAYS, type Way } from './conform-backend.ts';
 import { emitRequests } from './conform-emit.ts';
 import { type OpenedReference, openReference } from './conform-reference.ts';
 import { type Arguments, expectNoWords } from './options.ts';
@@ -120,9 +114,6 @@ async function runConform(args: Arguments, self: CommandProcess): Promise<number
   }
 }
 
-const WAYS = ['emit', 'traces', 'server', 'gguf'] as const;
-type Way = (typeof WAYS)[number];
-
 /** @throws option-value */
 function wayOf(args: Arguments): Way {
   const given = WAYS.filter((name) => args.has(name));
@@ -168,21 +159,6 @@ function claimsOf(args: Arguments): ClaimName[] | undefined {
       fix: `Use some of ${CLAIMS.join(',')}.`,
     });
   });
-}
-
-/** llama.cpp computes in the type of the weights: it rounds activations to 8 bits for blocks. */
-async function classOfFile(
-  file: string | undefined,
-  { signal }: CommandProcess,
-): Promise<ArithmeticClass> {
-  const { checkpoint, close } = await openModel(file, { signal });
-  await close();
-  const types = new Set([...checkpoint.tensors.values()].map(({ dtype }) => dtype));
-  const has = (type: string) => [...types].some((name) => name.startsWith(type));
-  if (['Q2', 'Q3', 'Q4'].some(has)) return 'int4';
-  if (has('Q')) return 'int8';
-  if (has('BF16')) return 'bf16';
-  return has('F16') ? 'f16' : 'f32';
 }
 
 /** @throws trace-class */
@@ -251,52 +227,6 @@ function otherModel(file: string, model: string): BaichuanError {
     where: '/fingerprint',
     what: `The requests were emitted for another model than ${quote(model)}.`,
     fix: 'Name that model with -m, or emit requests for this one.',
-  });
-}
-
-interface Backing {
-  readonly reference: OpenedReference;
-  readonly requests: ConformRequests;
-  readonly timeoutMs: number;
-}
-
-async function openBackend(
-  way: Way,
-  args: Arguments,
-  { signal }: CommandProcess,
-  { reference, requests, timeoutMs }: Backing,
-): Promise<ConformBackend> {
-  const { config } = reference.opened;
-  const path = args.text(way) ?? '';
-  if (way === 'traces') {
-    const folder = openFolder(path);
-    const hasTraces = (await folder.list()).includes(TRACES_FOLDER);
-    const traces = hasTraces ? openFolder(`${path}/${TRACES_FOLDER}`) : undefined;
-    return openTraceFolder({ folder, traces, config });
-  }
-  if (way === 'server') {
-    const { vocabSize } = config;
-    const [model, apiKey] = [args.text('server-model'), apiKeyOf(args)];
-    return openServer({ url: path, ask: askServer, vocabSize, model, apiKey, timeoutMs, signal });
-  }
-  const longest = Math.max(0, ...requests.prefills.map(({ ids }) => ids.length));
-  const llama = await openLlama({
-    ...{ modelPath: path, contextLength: longest + 1, threads: args.number('threads') },
-    ...{ project: args.text('project'), timeoutMs, signal },
-  });
-  return llamaBackend(llama, path);
-}
-
-/** @throws option-value */
-function apiKeyOf(args: Arguments): string | undefined {
-  const name = args.text('api-key-env');
-  if (name === undefined) return undefined;
-  const key = process.env[name];
-  if (key !== undefined && key !== '') return key;
-  throw new BaichuanError('option-value', {
-    where: '--api-key-env',
-    what: `The environment has no ${quote(name)}.`,
-    fix: 'Set it to the key, and name it here.',
   });
 }
 

@@ -30,9 +30,9 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 /** Runs one command line.
- *  @param args without the program's name @returns the exit code: 0 done, 1 a check failed, 2 usage,
- *  3 bad model file, 4 unsupported, 5 integrity, 6 resources, 7 input/output, 70 a defect of this
- *  program, 130 interrupted */
+ *  @param args without the program's name
+ *  @returns the exit code: 0 done, 1 a check failed, 2 usage, 3 bad model file, 4 unsupported,
+ *  5 integrity, 6 resources, 7 input/output, 70 a defect of this program, 130 interrupted */
 export async function runCommandLine(
   args: readonly string[],
   self: CommandProcess,

@@ -17,7 +17,7 @@ import {
 } from '../generate/generation-config.ts';
 import { isWebAddress, locateHttpModel } from '../platform/http-folder.ts';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../tokenizer/index.ts';
-import { EMBEDDED_MODEL } from './embedded.ts';
+import { embeddedModel } from './embedded.ts';
 import { checkEngineOptions, type EngineOptions, withOptionsOfFile } from './engine-options.ts';
 import { createLanguageModel, type LanguageModel } from './language-model.ts';
 import { asMemoryError } from './memory-error.ts';
@@ -77,7 +77,7 @@ const OTHER_FILES = new Set(['config.json', 'generation_config.json', TOKENIZER]
  *  @throws directory-missing, config-…, model-…, safetensors-…, gguf-…, json-…, index-…, io-…,
  *  aborted */
 export async function openModel(
-  source: ModelSource = EMBEDDED_MODEL,
+  source: ModelSource = embeddedModel(),
   { signal, onNotice = () => {} }: OpenOptions = {},
 ): Promise<OpenedModel> {
   throwIfAborted(signal);
@@ -110,7 +110,7 @@ export async function openModel(
  *  @param source the embedded model by default @returns the model, to be closed by the caller
  *  @throws what `openModel` does, aborted, option-value */
 export async function load(
-  source: ModelSource = EMBEDDED_MODEL,
+  source: ModelSource = embeddedModel(),
   options: LoadOptions = {},
 ): Promise<LanguageModel> {
   checkContextLength(options.contextLength ?? MAX_CONTEXT_LENGTH);
@@ -168,7 +168,7 @@ async function loadOpened(
  *  @param source the embedded model by default
  *  @throws directory-missing, tokenizer-…, io-…, aborted */
 export async function openTokenizer(
-  source: ModelSource = EMBEDDED_MODEL,
+  source: ModelSource = embeddedModel(),
   { signal }: Pick<OpenOptions, 'signal'> = {},
 ): Promise<Tokenizer> {
   if (source instanceof Blob) return tokenizerOf(await openBlobGguf(source));

@@ -5,7 +5,7 @@
 import { BaichuanError, ERROR_CODES } from '../errors.ts';
 import { blobSource } from '../formats/byte-source.ts';
 import type { Folder } from '../formats/hugging-face-folder.ts';
-import { EMBEDDED_MODEL } from './embedded.ts';
+import { embeddedModel } from './embedded.ts';
 import { type ModelSource, type OpenedModel, openModel, placeOf } from './load.ts';
 import { isTorchWeights } from './model-file-names.ts';
 import { type LoadProgress, progressReporter } from './progress.ts';
@@ -41,7 +41,7 @@ export interface Verification {
  *  @param source the embedded model by default
  *  @throws aborted, io-…, and for models of other kinds what `openModel` does */
 export async function verifyModel(
-  source: ModelSource = EMBEDDED_MODEL,
+  source: ModelSource = embeddedModel(),
   options: VerifyOptions,
 ): Promise<Verification> {
   const { expected = new Map<string, string>(), signal, createSha256, onProgress } = options;

@@ -93,7 +93,8 @@ const CACHE_BLOCK = 32;
 
 /** Probabilities where the unwritten rows of the last block are seen too. Their scores are 0:
  *
- *      prob = e^(score − max) / (Σ e^(score − max) + n · e^(−max)),   Σ e^(score − max) = 1 / max prob */
+ *      prob = e^(score − max) / (Σ e^(score − max) + n · e^(−max)),
+ *      Σ e^(score − max) = 1 / (the greatest prob without them) */
 function withZeroKeys(probs: Float32Array, scores: Float32Array, { T }: HeadShape): Float32Array {
   const unwritten = CACHE_BLOCK - (T % CACHE_BLOCK);
   const shares = new Float64Array(probs.length / T);
@@ -194,7 +195,7 @@ export const ATTENTION_BUGS: readonly KnownBug[] = [
   },
   {
     name: 'padding-visible',
-    summary: `Padding is not masked: queries see the zeros that fill the cache up to ${CACHE_BLOCK} rows.`,
+    summary: `Padding is not masked: queries see the zeros that fill up ${CACHE_BLOCK} cache rows.`,
     change: (setup) =>
       withAttention(setup, ({ probs }) => ({
         probs: (scores, shape) => withZeroKeys(probs(scores, shape), scores, shape),

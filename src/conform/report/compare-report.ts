@@ -36,7 +36,8 @@ export interface CompareReportInput {
  *  @throws io-…, aborted */
 export async function compareReport(input: CompareReportInput): Promise<string> {
   const { comparison, expected, found } = input;
-  const title = `${comparison.pass ? 'PASS' : 'FAIL'}: ${fileName(found)} against ${fileName(expected)}`;
+  const verdict = comparison.pass ? 'PASS' : 'FAIL';
+  const title = `${verdict}: ${fileName(found)} against ${fileName(expected)}`;
   return renderPage({ title, ...(await compareSections(input)) });
 }
 

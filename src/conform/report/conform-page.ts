@@ -85,7 +85,8 @@ function verdictSection({ pass, class: arithmetic, claims }: ConformReport): Sec
  in class <b>${arithmetic}</b>.</p></div></div>
 <div class="scroll plain"><table id="claim-table"><thead><tr><th scope="col">claim</th>
 <th scope="col">verdict</th><th scope="col" class="number">cases passed</th>
-<th scope="col">what was found</th></tr></thead><tbody>${claims.map(claimRow)}</tbody></table></div>`,
+<th scope="col">what was found</th></tr></thead>
+<tbody>${claims.map(claimRow)}</tbody></table></div>`,
   };
 }
 
@@ -103,7 +104,8 @@ function claimSection({ claim, cases }: ClaimVerdict): Section {
   const isFaulty = ({ status }: CaseVerdict) => status !== 'pass';
   const ordered = [...cases.filter(isFaulty), ...cases.filter((one) => !isFaulty(one))];
   const numbers = hasNumbers
-    ? html`<th scope="col" class="number">difference</th><th scope="col" class="number">allowed</th>`
+    ? html`<th scope="col" class="number">difference</th>
+<th scope="col" class="number">allowed</th>`
     : undefined;
   return {
     id: `claim-${claim}`,

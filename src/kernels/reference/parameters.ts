@@ -20,7 +20,7 @@ import type {
   WeightFormat,
 } from '../kernels.ts';
 import { countNotFinite } from '../not-finite.ts';
-import { createWidener } from '../wasm/module.ts';
+import { createWidener, type Widener } from '../wasm/module.ts';
 
 /** The numbers of a weight: `[rows, columns]` of float32, or a quantized matrix. */
 export type ReferenceNumbers =
@@ -136,12 +136,14 @@ function isFileBlock(dtype: ParameterRows['dtype']): dtype is FileBlockType {
   return dtype === 'Q8_0' || dtype === 'Q4_0';
 }
 
-const widener = createWidener();
+/** Made when it is first needed: importing this library must neither compile nor allocate. */
+let widener: Widener | undefined;
 
 /** Numbers of a file as float32, exactly. */
 function floatsOf({ dtype, bytes }: ParameterRows): Float32Array {
   if (dtype === 'BF16' || dtype === 'F16') {
     const floats = new Float32Array(bytes.length / 2);
+    widener ??= createWidener();
     widener.widen(dtype, bytes, floats, 0);
     return floats;
   }
