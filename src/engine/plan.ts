@@ -23,7 +23,7 @@ import { QUANTIZATIONS, type Quantization, weightFormats } from './weight-format
 const FLOAT32_BYTES = 4;
 
 /** Bytes of a parameter that are read at once, about. */
-export const BLOCK_BYTES = 4 * 1024 * 1024;
+export const BLOCK_BYTES = 2 * 1024 * 1024;
 
 export interface PlanOptions {
   readonly kernels?: 'wasm' | 'reference' | undefined;
