@@ -213,6 +213,6 @@ function finish(
     divideRow(y, y, D, sum);
     if (probsPtr === 0) continue;
     const x = scratch + TILE + D * 16 + j * rowBytes;
-    observeProbs(probsPtr + j * S * 4, x, 256, seen + <i32>j, <i32>S, sum);
+    observeProbs(probsPtr + j * S * 4, x, 256, 0, seen + <i32>j, <i32>S, sum);
   }
 }

@@ -282,6 +282,8 @@ function finish(
 ): void {
   const rows = scratch + heads * headBytes(D);
   for (let h: usize = 0; h < heads; h++) {
+    // Blocks below the lowest one that was read hold no exponentials: all of theirs are 0.
+    const first = load<i32>(scratch + h * headBytes(D), LOWEST) << 6;
     for (let j: usize = 0; j < queries; j++) {
       const sum = sumOfLanes(scratch + h * headBytes(D) + SUMS + j * 32);
       const y = yPtr + (j * H + h) * D * 4;
@@ -289,7 +291,7 @@ function finish(
       if (probsPtr === 0) continue;
       const observed = probsPtr + (h * count + j) * <usize>S * 4;
       const x = rows + (h * queries + j) * 256;
-      observeProbs(observed, x, heads * queries * 256, seen + <i32>j, S, sum);
+      observeProbs(observed, x, heads * queries * 256, first, seen + <i32>j, S, sum);
     }
   }
 }

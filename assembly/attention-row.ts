@@ -70,17 +70,20 @@ export function observeScores(
 
 /** The probabilities x[s] / sum, or 0.
  *  @param probsPtr of one query `[S]` (overwritten)
- *  @param xPtr exponentials, 64 and then the next 64 `stride` bytes on */
+ *  @param xPtr exponentials, 64 and then the next 64 `stride` bytes on
+ *  @param first position that has one in x; those of the positions before it are 0 */
 export function observeProbs(
   probsPtr: usize,
   xPtr: usize,
   stride: usize,
+  first: i32,
   visible: i32,
   S: i32,
   sum: f32,
 ): void {
   for (let s: i32 = 0; s < S; s++) {
     const x = xPtr + (<usize>s >> 6) * stride + (<usize>s & 63) * 4;
-    store<f32>(probsPtr + (<usize>s << 2), s < visible ? load<f32>(x) / sum : 0);
+    const weight: f32 = s < first ? 0 : load<f32>(x);
+    store<f32>(probsPtr + (<usize>s << 2), s < visible ? weight / sum : 0);
   }
 }

@@ -46,7 +46,7 @@ export function float16Mask(): v128 {
   return v128.load(WORDS, 32);
 }
 
-/** 2¹¹², for `lowFloats` and `highFloats`. */
+/** 2¹¹², for `joinLow` and `joinHigh`. */
 @inline
 export function float16Power(): v128 {
   return v128.load(WORDS, 48);
@@ -64,13 +64,13 @@ export function laneNibbleMask(): v128 {
   return v128.load(WORDS, 80);
 }
 
-/** For `specialHalves`. */
+/** For `upperHalves`. */
 @inline
 export function float16Exponent(): v128 {
   return v128.load(WORDS, 96);
 }
 
-/** For `specialHalves`. */
+/** For `upperHalves`. */
 @inline
 export function upperExponent(): v128 {
   return v128.load(WORDS, 112);

@@ -13,7 +13,7 @@
 import { float16Mask, float16Power, nibbleMask } from './constants';
 import { ACTIVATION_BYTES, ACTIVATION_GROUP, highEven, highOdd, lowEven, lowOdd } from './dot';
 import { storeRows } from './row-blocks';
-import { highFloats, lowFloats } from './scale-lanes';
+import { joinHigh, joinLow, scaleHalves } from './scale-lanes';
 
 /** Bytes of eight rows of a group without its scales. */
 export const INT4_GROUP: usize = 128;
@@ -58,8 +58,9 @@ export function manyTokens<S>(
   for (; G > 0; G--) {
     if (!isFloat<S>()) {
       const scales = v128.load(w);
-      scaleLow = lowFloats(scales, scaleMask, scalePower);
-      scaleHigh = highFloats(scales, scaleMask, scalePower);
+      const halves = scaleHalves(scales, scaleMask);
+      scaleLow = joinLow(scales, halves, scalePower);
+      scaleHigh = joinHigh(scales, halves, scalePower);
       w += 16;
     }
     unpack(scratchPtr, w, mask);

@@ -16,7 +16,7 @@
  *  of the last block are computed and not stored. */
 
 import { float16Mask, float16Power, laneNibbleMask, minusEight } from './constants';
-import { highFloats, lowFloats } from './scale-lanes';
+import { joinHigh, joinLow, scaleHalves } from './scale-lanes';
 import { ROWS, storeRows } from './row-blocks';
 
 /** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param xPtr float32
@@ -155,8 +155,9 @@ function oneToken<E, S>(
   while (inFeatures > 0) {
     if (!isFloat<S>()) {
       const scales = v128.load(wPtr);
-      scaleLow = lowFloats(scales, scaleMask, scalePower);
-      scaleHigh = highFloats(scales, scaleMask, scalePower);
+      const halves = scaleHalves(scales, scaleMask);
+      scaleLow = joinLow(scales, halves, scalePower);
+      scaleHigh = joinHigh(scales, halves, scalePower);
       wPtr += 16;
     }
     let quadLow = scaleLow, quadHigh = scaleLow;
@@ -205,8 +206,9 @@ function fourTokens<E, S>(
   while (inFeatures > 0) {
     if (!isFloat<S>()) {
       const scales = v128.load(wPtr);
-      scaleLow = lowFloats(scales, scaleMask, scalePower);
-      scaleHigh = highFloats(scales, scaleMask, scalePower);
+      const halves = scaleHalves(scales, scaleMask);
+      scaleLow = joinLow(scales, halves, scalePower);
+      scaleHigh = joinHigh(scales, halves, scalePower);
       wPtr += 16;
     }
     let quadLow = scaleLow, quadHigh = scaleLow;

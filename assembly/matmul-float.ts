@@ -20,7 +20,7 @@ import {
   upperExponent,
   upperHalfMask,
 } from './constants';
-import { joinHigh, joinLow, specialHalves, upperHalves } from './scale-lanes';
+import { joinHigh, joinLow, upperHalves } from './scale-lanes';
 import { ROWS, storeRows } from './row-blocks';
 
 /** Storage of a weight, as a type that the loops are compiled for. */
@@ -117,8 +117,7 @@ function maskOf<S>(): v128 {
 @inline
 function prepare<S>(wPtr: usize, mask: v128, exponent: v128, infinity: v128): v128 {
   if (isFloat<S>() || !isSigned<S>()) return mask;
-  const x = v128.load(wPtr);
-  return v128.or(upperHalves(x, mask), specialHalves(x, exponent, infinity));
+  return upperHalves(v128.load(wPtr), mask, exponent, infinity);
 }
 
 /** Element i of rows 0…3; in bfloat16 of rows 0, 2, 4, 6, times 2¹⁶ as an integer. */

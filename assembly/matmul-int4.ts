@@ -5,6 +5,7 @@
  *  The inner sum is an exact int32. Each product and each step of the outer sum, in ascending g,
  *  rounds to float32. With a scale per row instead (`…Channel`) the products take xScale alone, and
  *  the whole sum is multiplied by the row's scale at the end. The order is the same for every T.
+ *  Scales that are infinity or NaN are treated as in matmul-int8.ts.
  *
  *  The weight lies in blocks of eight rows; a group is one piece of a block, G groups make one:
  *
@@ -34,7 +35,13 @@ import {
 } from './dot';
 import { INT4_GROUP, manyTokens, SCRATCH_BYTES, storeToken } from './int4-tiles';
 import { ROWS } from './row-blocks';
-import { highFloats, lowFloats } from './scale-lanes';
+import { areSuspect, finiteHalves, joinHigh, joinLow, scaleHalves } from './scale-lanes';
+
+/** Storage of the scales, as a type that the loops are compiled for: per group, finite or with
+ *  infinity and NaN, or per row. */
+type Float16 = u16;
+type AnyFloat16 = i16;
+type Float32 = f32;
 
 /** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param qPtr `[G, T, 32]` as
  *  in dot.ts @param scalesPtr float32 `[G, T]` @param offsetsPtr −8 · Σ q, int32 `[G, T]`
@@ -60,7 +67,7 @@ export function matmulInt4(
   scratchPtr += (rowStart / ROWS) * SCRATCH_BYTES;
   for (; yPtr < yEnd; yPtr += ROWS * 4) {
     const rows = (yEnd - yPtr) / 4;
-    tokens<u16>(yPtr, qPtr, scalesPtr, offsetsPtr, wPtr, scratchPtr, T, outFeatures, G, rows);
+    tokens<Float16>(yPtr, qPtr, scalesPtr, offsetsPtr, wPtr, scratchPtr, T, outFeatures, G, rows);
     wPtr += blockBytes;
   }
 }
@@ -87,13 +94,12 @@ export function matmulInt4Channel(
   scratchPtr += (rowStart / ROWS) * SCRATCH_BYTES;
   for (; yPtr < yEnd; yPtr += ROWS * 4) {
     const rows = (yEnd - yPtr) / 4;
-    tokens<f32>(yPtr, qPtr, scalesPtr, offsetsPtr, wPtr, scratchPtr, T, outFeatures, G, rows);
+    tokens<Float32>(yPtr, qPtr, scalesPtr, offsetsPtr, wPtr, scratchPtr, T, outFeatures, G, rows);
     wPtr += blockBytes;
   }
 }
 
-/** One row block times all tokens. @typeParam S storage of its scales: float16 per group as u16, or
- *  float32 per row */
+/** One row block times all tokens, once more where a scale turned out to be suspect. */
 @inline
 function tokens<S>(
   yPtr: usize,
@@ -114,8 +120,8 @@ function tokens<S>(
       done = manyTokens<S>(
         yPtr, yStride, qPtr, scalesPtr, offsetsPtr, wPtr, scratchPtr, left, T, G,
       );
-    } else {
-      oneToken<S>(yPtr, qPtr, scalesPtr, offsetsPtr, wPtr, T, G, rows);
+    } else if (oneToken<S>(yPtr, qPtr, scalesPtr, offsetsPtr, wPtr, T, G, rows)) {
+      oneToken<AnyFloat16>(yPtr, qPtr, scalesPtr, offsetsPtr, wPtr, T, G, rows);
     }
     yPtr += yStride * done;
     qPtr += ACTIVATION_GROUP * done;
@@ -125,6 +131,7 @@ function tokens<S>(
   }
 }
 
+/** @returns whether y may be wrong, since the scales must be taken as `AnyFloat16` */
 function oneToken<S>(
   yPtr: usize,
   qPtr: usize,
@@ -134,10 +141,11 @@ function oneToken<S>(
   T: usize,
   G: usize,
   rows: usize,
-): void {
+): bool {
   const mask = nibbleMask();
   const scaleMask = float16Mask();
   const scalePower = float16Power();
+  let seen: u64 = 0;
   let yLow = f32x4.splat(0);
   let yHigh = f32x4.splat(0);
   let w = wPtr + (isFloat<S>() ? 32 : 0);
@@ -147,8 +155,12 @@ function oneToken<S>(
     let scaleHigh = scaleLow;
     if (!isFloat<S>()) {
       const scales = v128.load(w);
-      scaleLow = f32x4.mul(scaleLow, lowFloats(scales, scaleMask, scalePower));
-      scaleHigh = f32x4.mul(scaleHigh, highFloats(scales, scaleMask, scalePower));
+      const halves = isSigned<S>()
+        ? scaleHalves(scales, scaleMask)
+        : finiteHalves(scales, scaleMask);
+      seen |= load<u64>(w) | load<u64>(w, 8);
+      scaleLow = f32x4.mul(scaleLow, joinLow(scales, halves, scalePower));
+      scaleHigh = f32x4.mul(scaleHigh, joinHigh(scales, halves, scalePower));
       w += 16;
     }
 
@@ -178,4 +190,5 @@ function oneToken<S>(
   }
 
   storeToken<S>(yPtr, yLow, yHigh, wPtr, rows);
+  return !isFloat<S>() && !isSigned<S>() && areSuspect(seen);
 }

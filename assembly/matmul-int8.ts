@@ -7,6 +7,9 @@
  *  the products take xScale alone, and the whole sum is multiplied by the row's scale at the end.
  *  The order is the same for every T.
  *
+ *  Infinity and NaN among the scales take four instructions a group. So a tile takes scales for
+ *  finite, and is done once more with those four when one was 2 or more: weights of 254 and more.
+ *
  *  The weight lies in blocks of eight rows; a group is one piece of a block, G groups make one:
  *
  *      wPtr  | 8 float16 scales | j = 0: r0 r1 r2 … r7 | j = 1 | … | j = 7 |   272 bytes
@@ -33,11 +36,17 @@ import {
   partialDotAdd,
   secondPart,
 } from './dot';
-import { highFloats, lowFloats } from './scale-lanes';
+import { areSuspect, finiteHalves, joinHigh, joinLow, scaleHalves } from './scale-lanes';
 import { ROWS, storeRows } from './row-blocks';
 
 /** Bytes of eight rows of a group without its scales. */
 const GROUP: usize = 256;
+
+/** Storage of the scales, as a type that the loops are compiled for: per group, finite or with
+ *  infinity and NaN, or per row. */
+type Float16 = u16;
+type AnyFloat16 = i16;
+type Float32 = f32;
 
 /** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param qPtr `[G, T, 32]` as
  *  in dot.ts @param scalesPtr float32 `[G, T]` @param wPtr row block 0 */
@@ -60,7 +69,7 @@ export function matmulInt8(
   yPtr += rowStart * 4;
   wPtr += (rowStart / ROWS) * blockBytes;
   for (; yPtr < yEnd; yPtr += ROWS * 4) {
-    tokens<u16>(yPtr, qPtr, scalesPtr, wPtr, T, outFeatures, G, (yEnd - yPtr) / 4);
+    tokens<Float16>(yPtr, qPtr, scalesPtr, wPtr, T, outFeatures, G, (yEnd - yPtr) / 4);
     wPtr += blockBytes;
   }
 }
@@ -85,13 +94,12 @@ export function matmulInt8Channel(
   yPtr += rowStart * 4;
   wPtr += (rowStart / ROWS) * blockBytes;
   for (; yPtr < yEnd; yPtr += ROWS * 4) {
-    tokens<f32>(yPtr, qPtr, scalesPtr, wPtr, T, outFeatures, G, (yEnd - yPtr) / 4);
+    tokens<Float32>(yPtr, qPtr, scalesPtr, wPtr, T, outFeatures, G, (yEnd - yPtr) / 4);
     wPtr += blockBytes;
   }
 }
 
-/** One row block times all tokens. @typeParam S storage of its scales: float16 per group as u16, or
- *  float32 per row */
+/** One row block times all tokens, once more where a scale turned out to be suspect. */
 @inline
 function tokens<S>(
   yPtr: usize,
@@ -105,14 +113,19 @@ function tokens<S>(
 ): void {
   const yStride = outFeatures * 4;
   for (let left = T; left >= 2; left -= 2) {
-    twoTokens<S>(yPtr, yStride, qPtr, scalesPtr, wPtr, T, G, rows);
+    if (twoTokens<S>(yPtr, yStride, qPtr, scalesPtr, wPtr, T, G, rows)) {
+      twoTokens<AnyFloat16>(yPtr, yStride, qPtr, scalesPtr, wPtr, T, G, rows);
+    }
     yPtr += yStride * 2;
     qPtr += ACTIVATION_GROUP * 2;
     scalesPtr += 8;
   }
-  if ((T & 1) === 1) oneToken<S>(yPtr, qPtr, scalesPtr, wPtr, T, G, rows);
+  if ((T & 1) === 1 && oneToken<S>(yPtr, qPtr, scalesPtr, wPtr, T, G, rows)) {
+    oneToken<AnyFloat16>(yPtr, qPtr, scalesPtr, wPtr, T, G, rows);
+  }
 }
 
+/** @returns whether y may be wrong, since the scales must be taken as `AnyFloat16` */
 function oneToken<S>(
   yPtr: usize,
   qPtr: usize,
@@ -121,9 +134,10 @@ function oneToken<S>(
   T: usize,
   G: usize,
   rows: usize,
-): void {
+): bool {
   const scaleMask = float16Mask();
   const scalePower = float16Power();
+  let seen: u64 = 0;
   let yLow = f32x4.splat(0);
   let yHigh = f32x4.splat(0);
   let w = wPtr + (isFloat<S>() ? 32 : 0);
@@ -134,8 +148,12 @@ function oneToken<S>(
     let scaleHigh = scaleLow;
     if (!isFloat<S>()) {
       const scales = v128.load(w);
-      scaleLow = f32x4.mul(scaleLow, lowFloats(scales, scaleMask, scalePower));
-      scaleHigh = f32x4.mul(scaleHigh, highFloats(scales, scaleMask, scalePower));
+      const halves = isSigned<S>()
+        ? scaleHalves(scales, scaleMask)
+        : finiteHalves(scales, scaleMask);
+      seen |= load<u64>(w) | load<u64>(w, 8);
+      scaleLow = f32x4.mul(scaleLow, joinLow(scales, halves, scalePower));
+      scaleHigh = f32x4.mul(scaleHigh, joinHigh(scales, halves, scalePower));
       w += 16;
     }
 
@@ -165,6 +183,7 @@ function oneToken<S>(
   }
 
   storeToken<S>(yPtr, yLow, yHigh, wPtr, rows);
+  return !isFloat<S>() && !isSigned<S>() && areSuspect(seen);
 }
 
 /** y + float(sum) · (wScale · xScale), or · xScale where the row has one scale. */
@@ -174,6 +193,7 @@ function addGroup<S>(y: v128, sum: v128, wScale: v128, xScale: v128): v128 {
   return f32x4.add(y, f32x4.mul(f32x4.convert_i32x4_s(sum), scale));
 }
 
+/** @returns as `oneToken` */
 function twoTokens<S>(
   yPtr: usize,
   yStride: usize,
@@ -183,9 +203,10 @@ function twoTokens<S>(
   T: usize,
   G: usize,
   rows: usize,
-): void {
+): bool {
   const scaleMask = float16Mask();
   const scalePower = float16Power();
+  let seen: u64 = 0;
   const nextGroup = (T - 1) * ACTIVATION_GROUP;
   let y0 = f32x4.splat(0), y1 = y0; // rows 0…3 of the two tokens
   let z0 = y0, z1 = y0; // rows 4…7
@@ -196,8 +217,12 @@ function twoTokens<S>(
     let scaleHigh = y0;
     if (!isFloat<S>()) {
       const scales = v128.load(w);
-      scaleLow = lowFloats(scales, scaleMask, scalePower);
-      scaleHigh = highFloats(scales, scaleMask, scalePower);
+      const halves = isSigned<S>()
+        ? scaleHalves(scales, scaleMask)
+        : finiteHalves(scales, scaleMask);
+      seen |= load<u64>(w) | load<u64>(w, 8);
+      scaleLow = joinLow(scales, halves, scalePower);
+      scaleHigh = joinHigh(scales, halves, scalePower);
       w += 16;
     }
 
@@ -237,6 +262,7 @@ function twoTokens<S>(
 
   storeToken<S>(yPtr, y0, z0, wPtr, rows);
   storeToken<S>(yPtr + yStride, y1, z1, wPtr, rows);
+  return !isFloat<S>() && !isSigned<S>() && areSuspect(seen);
 }
 
 /** Stores the rows of one token, times the scale of the row where it has one. */

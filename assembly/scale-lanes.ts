@@ -6,17 +6,33 @@
  *
  *      s eeeee ffffffffff  →  upper  s 000 eeeee fffffff,  lower  fff 0000000000000 */
 
+import { float16Exponent, upperExponent } from './constants';
+
 /** The upper halves of finite numbers. @param mask `float16Mask()` */
 @inline
-export function upperHalves(x: v128, mask: v128): v128 {
+export function finiteHalves(x: v128, mask: v128): v128 {
   return v128.and(i16x8.shr_s(x, 3), mask);
 }
 
-/** What is to be set in the upper halves besides: all of the exponent for infinity and NaN.
+/** The upper halves of any numbers: infinity and NaN get all bits of the exponent.
  *  @param exponent `float16Exponent()` @param infinity `upperExponent()` */
 @inline
-export function specialHalves(x: v128, exponent: v128, infinity: v128): v128 {
-  return v128.and(i16x8.eq(v128.and(x, exponent), exponent), infinity);
+export function upperHalves(x: v128, mask: v128, exponent: v128, infinity: v128): v128 {
+  const special = i16x8.eq(v128.and(x, exponent), exponent);
+  return v128.or(finiteHalves(x, mask), v128.and(special, infinity));
+}
+
+/** The same for a loop without registers to spare: constants are read where they are used. */
+@inline
+export function scaleHalves(x: v128, mask: v128): v128 {
+  return upperHalves(x, mask, float16Exponent(), upperExponent());
+}
+
+/** Whether any scale may be infinity or NaN: one is 2 or more in magnitude.
+ *  @param bits of all of them, four in a word, joined by or */
+@inline
+export function areSuspect(bits: u64): bool {
+  return (bits & 0x4000400040004000) !== 0;
 }
 
 /** Elements 0…3. @param upper their upper halves @param power `float16Power()` */
@@ -31,16 +47,4 @@ export function joinLow(x: v128, upper: v128, power: v128): v128 {
 export function joinHigh(x: v128, upper: v128, power: v128): v128 {
   const lower = i16x8.shl(x, 13);
   return f32x4.mul(power, v128.shuffle<i16>(lower, upper, 4, 12, 5, 13, 6, 14, 7, 15));
-}
-
-/** Elements 0…3 of finite numbers. @param mask `float16Mask()` @param power `float16Power()` */
-@inline
-export function lowFloats(x: v128, mask: v128, power: v128): v128 {
-  return joinLow(x, upperHalves(x, mask), power);
-}
-
-/** Elements 4…7 of finite numbers. @param mask `float16Mask()` @param power `float16Power()` */
-@inline
-export function highFloats(x: v128, mask: v128, power: v128): v128 {
-  return joinHigh(x, upperHalves(x, mask), power);
 }

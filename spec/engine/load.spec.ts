@@ -232,4 +232,33 @@ engine('law: the reference kernels hold the cache as float32, and say so when as
   assert.is(notices.length, 1);
 });
 
+/** A golden model, one element of one weight being replaced. */
+function spoiledFolder(value: number) {
+  return checkpointFolder(alibi, (tensors) => {
+    const { bytes } = tensors.get(BROKEN) as RawTensor;
+    new DataView(bytes.buffer, bytes.byteOffset).setFloat32(4 * 7, value, true);
+  });
+}
+
+for (const quantize of ['none', 'int8', 'int4', 'int8-channel', 'int4-channel'] as const) {
+  for (const kernels of ['reference', 'wasm'] as const) {
+    engine(`law: one NaN or infinity reaches every logit (${quantize}, ${kernels})`, async () => {
+      for (const activations of ['exact', 'fast'] as const) {
+        for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+          const options = { quantize, kernels, activations, onNotice: () => {} };
+          await using model = await load(spoiledFolder(value), options);
+          const { data } = await model.forward([5, 9, 11]);
+          const finite = data.filter(Number.isFinite).length;
+          assert.is(finite, 0, `${value}, ${activations}: ${finite} of ${data.length} are finite`);
+        }
+      }
+    });
+  }
+}
+
+engine('law: a finite weight in that place gives finite logits', async () => {
+  await using model = await load(spoiledFolder(0.5), { quantize: 'int8' });
+  assert.ok((await model.forward([5, 9, 11])).data.every(Number.isFinite));
+});
+
 engine.run();

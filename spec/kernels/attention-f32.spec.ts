@@ -9,6 +9,7 @@ import {
   type AttentionCase,
   type AttentionInputs,
   attentionInputs,
+  BOTH,
   runAttention,
 } from '../support/attention-cases.ts';
 import { addAttentionLaws, addVisibilityLaws } from '../support/attention-laws.ts';
@@ -32,7 +33,7 @@ function mirror(shape: AttentionCase, inputs: AttentionInputs, table: readonly U
 
 /** Holds a build to its bounds on one case. */
 function check(memory: KernelMemory, shape: AttentionCase, inputs = attentionInputs(shape)): void {
-  const found = runAttention(memory, 'f32', shape, inputs, { isObserved: true });
+  const found = runAttention(memory, 'f32', shape, inputs, { observed: BOTH });
   const expected = mirror(shape, inputs, found.table);
   const title = `D ${shape.D}, position ${shape.position}, count ${shape.count}`;
   const largest = inputs.v.reduce((max, value) => Math.max(max, Math.abs(value)), 0);

@@ -100,4 +100,35 @@ for (const build of KERNEL_BUILDS) {
   });
 }
 
+/** Both infinities and some NaN, and finite rows beside them, whose sums are exact. */
+const SPECIAL_SCALES = [0x7c00, 0x3c00, 0xfc00, 0x7e00, 0xcc00, 0x7c01, 0x2800, 0xfe00, 0x2400];
+
+for (const build of KERNEL_BUILDS) {
+  for (const [name, bits] of [
+    ['matmulInt8Exact', 8],
+    ['matmulInt4Exact', 4],
+  ] as const) {
+    spec(`pair: ${build.name} ${name} agrees on infinite and NaN scales`, () => {
+      const out = SPECIAL_SCALES.length;
+      for (const T of [1, 4, 6]) {
+        const halfScales = new Uint16Array(2 * out).fill(0x2400);
+        for (const [o, scale] of SPECIAL_SCALES.entries()) halfScales[2 * o + (o % 2)] = scale;
+        const values = new Int8Array(64 * out).fill(3);
+        const weight = { values, halfScales, scales: fromHalf(halfScales) };
+        const x = new Float32Array(64 * T).fill(0.5);
+        const workbench = new Workbench(build);
+        const [xPtr, yPtr] = [x, new Float32Array(T * out)].map((part) => workbench.place(part));
+        const wPtr = workbench.place(packIntegers(weight, { out, in: 64 }, bits, false));
+        build.kernels[name](yPtr, xPtr, wPtr, T, out, 64, 0, out);
+        const expected = new Float32Array(T * out);
+        MIRRORS[name](expected, x, weight, T, out, 64, 0, out);
+        assert.equal(bitsOf(workbench.float32(yPtr, T * out)), bitsOf(expected), `${T} tokens`);
+        const finite = expected.filter(Number.isFinite).length;
+        assert.is(finite, 4 * T, 'the rows beside them stay finite');
+        assert.is(expected[0], Number.POSITIVE_INFINITY);
+      }
+    });
+  }
+}
+
 spec.run();

@@ -11,7 +11,7 @@ import {
 import { packedBlockBytes } from '../../src/kernels/reference/packed-layout.ts';
 import { quantizeInt4Channel, quantizeInt8Channel } from '../../src/quantize/by-channel.ts';
 import { oddGroups } from '../support/odd-weights.ts';
-import { addPackLaws, checkPair, KERNEL_BUILDS, type PackKernel } from '../support/pack-cases.ts';
+import { addPackLaws, checkPair, PACK_BUILDS, type PackKernel } from '../support/pack-cases.ts';
 import { randomSource } from '../support/random.ts';
 
 const spec = suite('pack-channel');
@@ -36,14 +36,14 @@ for (const { name, type, mirror } of KERNELS) {
   };
   addPackLaws(spec, pack);
 
-  for (const [buildName, build] of Object.entries(KERNEL_BUILDS)) {
-    spec(`pair: ${buildName} ${name} agrees on odd weights`, () => {
+  for (const build of PACK_BUILDS) {
+    spec(`pair: ${build.name} ${name} agrees on odd weights`, () => {
       const x = oddGroups();
       const rows = x.length / 32;
       checkPair(build, pack, { x, rows, inFeatures: 32, rowStart: 0, rowEnd: rows });
     });
 
-    spec(`pair: ${buildName} ${name} agrees on rows of any magnitude`, () => {
+    spec(`pair: ${build.name} ${name} agrees on rows of any magnitude`, () => {
       const [rows, inFeatures] = [8, 1280];
       for (let exponent = -150; exponent <= 120; exponent += 9) {
         const x = random.signed(rows * inFeatures, 2 ** exponent);

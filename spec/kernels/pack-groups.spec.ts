@@ -7,7 +7,7 @@ import { packedBlockBytes } from '../../src/kernels/reference/packed-layout.ts';
 import { quantizeInt4, quantizeInt8 } from '../../src/quantize/grouped.ts';
 import { encodeFloat16 } from '../../src/tensor/float16.ts';
 import { oddGroups } from '../support/odd-weights.ts';
-import { addPackLaws, checkPair, KERNEL_BUILDS, type PackKernel } from '../support/pack-cases.ts';
+import { addPackLaws, checkPair, PACK_BUILDS, type PackKernel } from '../support/pack-cases.ts';
 import { randomSource } from '../support/random.ts';
 
 const spec = suite('pack-groups');
@@ -32,14 +32,14 @@ for (const { name, type, mirror } of KERNELS) {
   };
   addPackLaws(spec, pack);
 
-  for (const [buildName, build] of Object.entries(KERNEL_BUILDS)) {
-    spec(`pair: ${buildName} ${name} agrees on odd weights`, () => {
+  for (const build of PACK_BUILDS) {
+    spec(`pair: ${build.name} ${name} agrees on odd weights`, () => {
       const x = oddGroups();
       const rows = x.length / 32;
       checkPair(build, pack, { x, rows, inFeatures: 32, rowStart: 0, rowEnd: rows });
     });
 
-    spec(`pair: ${buildName} ${name} agrees on ten thousand groups of any magnitude`, () => {
+    spec(`pair: ${build.name} ${name} agrees on ten thousand groups of any magnitude`, () => {
       const [rows, inFeatures] = [16, 640];
       for (let exponent = -40; exponent <= 20; exponent += 2) {
         const x = random.signed(rows * inFeatures, 2 ** exponent);

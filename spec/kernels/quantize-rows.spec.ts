@@ -7,7 +7,7 @@ import { quantizeInt8 } from '../../src/quantize/grouped.ts';
 import { decodeFloat16 } from '../../src/tensor/float16.ts';
 import { dequantize } from '../../src/tensor/quantized.ts';
 import { oddGroups } from '../support/odd-weights.ts';
-import { addPackLaws, checkPair, KERNEL_BUILDS, type PackKernel } from '../support/pack-cases.ts';
+import { addPackLaws, checkPair, PACK_BUILDS, type PackKernel } from '../support/pack-cases.ts';
 import { randomSource } from '../support/random.ts';
 
 const spec = suite('quantize-rows');
@@ -26,8 +26,8 @@ const pack: PackKernel<Float32Array> = {
 };
 addPackLaws(spec, pack);
 
-for (const [buildName, build] of Object.entries(KERNEL_BUILDS)) {
-  spec(`pair: ${buildName} quantizeRowsQ8 agrees on odd weights`, () => {
+for (const build of PACK_BUILDS) {
+  spec(`pair: ${build.name} quantizeRowsQ8 agrees on odd weights`, () => {
     const x = oddGroups();
     const rows = x.length / 32;
     checkPair(build, pack, { x, rows, inFeatures: 32, rowStart: 0, rowEnd: rows });

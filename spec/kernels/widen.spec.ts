@@ -5,11 +5,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BaichuanError } from '../../src/errors.ts';
 import * as reference from '../../src/kernels/reference/widen.ts';
-import {
-  createWidener,
-  instantiateKernels,
-  type SixteenBitDtype,
-} from '../../src/kernels/wasm/module.ts';
+import { createWidener, type SixteenBitDtype } from '../../src/kernels/wasm/module.ts';
+import { createKernelBuilds } from '../support/kernel-builds.ts';
 
 type Mirror = (y: Float32Array, x: Uint16Array, count: number) => void;
 type Kernel = (yPtr: number, xPtr: number, count: number) => void;
@@ -31,7 +28,6 @@ const ALL_PATTERNS = Uint16Array.from({ length: 65_536 }, (_, pattern) => patter
 const UNTOUCHED = 0x5a5a5a5a;
 
 const debugBinary = readFileSync(new URL('../../dist/wasm/kernels.debug.wasm', import.meta.url));
-const BUILDS: Record<string, BufferSource | undefined> = { release: undefined, debug: debugBinary };
 
 const spec = suite('widen');
 
@@ -52,9 +48,7 @@ function widenOne(dtype: SixteenBitDtype, pattern: number): number {
   return y[0];
 }
 
-for (const [build, binary] of Object.entries(BUILDS)) {
-  const memory = new WebAssembly.Memory({ initial: 8 });
-  const kernels = instantiateKernels(memory, binary);
+for (const { name: build, memory, kernels } of createKernelBuilds(8)) {
   const kernelOf: Record<SixteenBitDtype, Kernel> = {
     BF16: kernels.widenBf16,
     F16: kernels.widenF16,

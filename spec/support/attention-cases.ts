@@ -22,6 +22,7 @@ export interface AttentionInputs {
   readonly v: Float32Array;
 }
 
+/** Scores and probabilities are empty unless they were observed. */
 export interface AttentionResult {
   readonly y: Float32Array;
   readonly scores: Float32Array;
@@ -30,8 +31,16 @@ export interface AttentionResult {
   readonly table: readonly Uint8Array<ArrayBuffer>[];
 }
 
+export type Observable = 'scores' | 'probs';
+
+export const BOTH: readonly Observable[] = ['scores', 'probs'];
+
+/** What a trace may ask for: what is computed besides must not depend on it. */
+export const OBSERVATIONS: readonly (readonly Observable[])[] = [BOTH, ['scores'], ['probs'], []];
+
 export interface RunOptions {
-  readonly isObserved?: boolean;
+  /** What is asked for; nothing by default. */
+  readonly observed?: readonly Observable[];
   readonly heads?: readonly [start: number, end: number];
   /** Tokens appended and attended at once; all by default. */
   readonly chunk?: number;
@@ -62,7 +71,7 @@ export function runAttention(
   options: RunOptions = {},
 ): AttentionResult {
   const { H, D, position, count, slopes } = shape;
-  const { isObserved = false, heads = [0, H], chunk = count, shift = 4 * (D % 4) } = options;
+  const { observed = [], heads = [0, H], chunk = count, shift = 4 * (D % 4) } = options;
   const S = position + count;
   const row = H * D * 4;
   memory.reset();
@@ -72,7 +81,9 @@ export function runAttention(
   const [kPtr, vPtr, qPtr] = [inputs.k, inputs.v, inputs.q].map((x) => memory.put(x, 12 - shift));
   const slopesPtr = slopes === null ? 0 : memory.put(slopes, 8);
   const yPtr = memory.put(inputs.q.slice().fill(-7), shift);
-  const observed = isObserved ? [0, 1].map(() => memory.reserve(4 * H * count * S, 4)) : [0, 0];
+  const [scoresPtr, probsPtr] = BOTH.map((part) =>
+    observed.includes(part) ? memory.reserve(4 * H * count * S, 4) : 0,
+  );
   const stride = attentionScratchBytes(S, D);
   const scratchPtr = memory.reserve(H * stride, 8);
   memory.kernels[APPEND[format]](tablePtr, kPtr, vPtr, H, D, 0, 0, position);
@@ -83,15 +94,16 @@ export function runAttention(
     const sizes = [H, D, at, T, 1 / Math.sqrt(D)] as const;
     memory.kernels[ATTEND[format]](
       ...([yPtr + t * row, qPtr + t * row, tablePtr, ...sizes, slopesPtr] as const),
-      ...([observed[0], observed[1], scratchPtr, stride, ...heads] as const),
+      ...([scoresPtr, probsPtr, scratchPtr, stride, ...heads] as const),
     );
   }
   memory.expectMargins(`${format} ${JSON.stringify(shape)}`);
-  const read = (pointer: number) => memory.floats(pointer, H * count * S).slice();
+  const read = (pointer: number) =>
+    memory.floats(pointer, pointer === 0 ? 0 : H * count * S).slice();
   return {
     y: memory.floats(yPtr, count * H * D).slice(),
-    scores: isObserved ? read(observed[0]) : new Float32Array(0),
-    probs: isObserved ? read(observed[1]) : new Float32Array(0),
+    scores: read(scoresPtr),
+    probs: read(probsPtr),
     table: blocks.map((pointer) => Uint8Array.from(memory.bytes(pointer, blockBytes))),
   };
 }

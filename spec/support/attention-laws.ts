@@ -8,6 +8,8 @@ import {
   type AttentionCase,
   type AttentionInputs,
   attentionInputs,
+  BOTH,
+  OBSERVATIONS,
   runAttention,
 } from './attention-cases.ts';
 import { expectSame, type KernelMemory } from './kernel-memory.ts';
@@ -35,7 +37,7 @@ export function addAttentionLaws(
 
   spec(`${name} has the bits of the other builds`, () => {
     for (const shape of SHAPES) {
-      const options = { isObserved: true };
+      const options = { observed: BOTH };
       const expected = runAttention(first, format, shape, attentionInputs(shape), options);
       const found = run(shape, undefined, options);
       for (const part of ['y', 'scores', 'probs'] as const) {
@@ -51,7 +53,11 @@ export function addAttentionLaws(
       for (const chunk of [1, 2, 3, 4, 5]) {
         expectSame(run(shape, undefined, { chunk }).y, y, `chunks of ${chunk}, ${title}`);
       }
-      expectSame(run(shape, undefined, { isObserved: true }).y, y, `observed, ${title}`);
+      const all = { ...run(shape, undefined, { observed: BOTH }), y };
+      for (const observed of OBSERVATIONS) {
+        const found = run(shape, undefined, { observed });
+        for (const part of ['y', ...observed] as const) expectSame(found[part], all[part], title);
+      }
       expectSame(run(shape, undefined, { shift: 12 }).y, y, `aligned otherwise, ${title}`);
     }
   });

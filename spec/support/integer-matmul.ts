@@ -62,11 +62,25 @@ interface Operands extends Shape {
   readonly weight: CaseWeight;
 }
 
-/** float16 scales of every kind: both signs, zero, subnormal, the largest. */
-const HALF_SCALES = [0x2400, 0xa666, 0x0001, 0x83ff, 0x7bff, 0xfbff, 0x0400, 0x3c00, 0, 0x8000];
+/** float16 scales of every kind under 2: both signs, zero, subnormal, the largest. */
+const HALF_SCALES = [0x2400, 0xa666, 0x0001, 0x83ff, 0x3fff, 0xbfff, 0x0400, 0x3c00, 0, 0x8000];
 
-/** Random operands that fill their ranges: q −127…127, values to their lowest, odd scales. */
-export function randomOperands({ bits, perRow }: IntegerKernel, shape: Shape): Operands {
+/** One scale of some rows: the largest of all, infinities and NaN. Kernels may tell these from the
+ *  others by their exponent, so blocks of rows that have none of them must be tried as well. */
+const RARE_SCALES = {
+  none: [],
+  large: [0x4000, 0xfbff, 0x7bff, 0xc000],
+  special: [0x7c00, 0xfc00, 0x7e00],
+};
+type Rare = keyof typeof RARE_SCALES;
+
+/** Random operands that fill their ranges: q −127…127, values to their lowest, odd scales.
+ *  @param rare what some rows hold besides */
+export function randomOperands(
+  { bits, perRow }: IntegerKernel,
+  shape: Shape,
+  rare: Rare = 'none',
+): Operands {
   const { T, out, in: inFeatures } = shape;
   const G = Math.ceil(inFeatures / GROUP);
   const seed = 1 + T + 31 * out + 1009 * inFeatures;
@@ -75,6 +89,14 @@ export function randomOperands({ bits, perRow }: IntegerKernel, shape: Shape): O
   const picks = randomIntegers(seed + 1, out * G, 0, 4 * HALF_SCALES.length);
   const halfScales = Uint16Array.from(picks, (pick) => HALF_SCALES[pick] ?? 0x2000 + 37 * pick);
   const rowScales = randomSource(seed + 2).signed(out, 0.1);
+  const rareScales: readonly number[] = RARE_SCALES[rare];
+  const rareFloats = fromHalf(Uint16Array.from(rareScales));
+  for (let o = 0; o < out && inFeatures > 0; o += 1) {
+    const which = o % (rareScales.length + 2);
+    if (which >= rareScales.length) continue;
+    halfScales[o * G + ((5 * o) % G)] = rareScales[which];
+    rowScales[o] = rareFloats[which];
+  }
   const q = Int8Array.from(randomIntegers(seed + 3, T * G * GROUP, -127, 127));
   // Zeros past `inFeatures`, which only the last group has.
   for (let i = (G - 1) * T * GROUP; i < q.length; i += 1) {
@@ -160,11 +182,13 @@ export function addIntegerLaws(spec: ReturnType<typeof suite>, table: readonly I
 function addPairs(spec: ReturnType<typeof suite>, build: KernelBuild, kernel: IntegerKernel): void {
   const title = `${build.name} ${kernel.name}`;
   const agree = (shape: Shape, options = {}) => {
-    const operands = randomOperands(kernel, shape);
-    const found = runKernel(build, kernel, operands, options);
-    const { T, out, in: inFeatures } = shape;
-    const where = `[${T}, ${inFeatures}] × [${out}, ${inFeatures}] ${JSON.stringify(options)}`;
-    assert.equal(bitsOf(found), bitsOf(mirrorOf(kernel, operands)), where);
+    for (const rare of ['none', 'large', 'special'] as const) {
+      const operands = randomOperands(kernel, shape, rare);
+      const found = runKernel(build, kernel, operands, options);
+      const { T, out, in: inFeatures } = shape;
+      const where = `[${T}, ${inFeatures}] × [${out}, ${inFeatures}] ${JSON.stringify(options)}`;
+      assert.equal(bitsOf(found), bitsOf(mirrorOf(kernel, operands)), `${where} ${rare}`);
+    }
   };
 
   spec(`pair: ${title} agrees bit for bit at every length 0 to 67 and alignment`, () => {
@@ -194,7 +218,7 @@ function addLaws(spec: ReturnType<typeof suite>, build: KernelBuild, kernel: Int
   const title = `${build.name} ${kernel.name}`;
 
   spec(`law: ${title} gives the same bits in any ranges of rows`, () => {
-    const operands = randomOperands(kernel, { T: 6, out: 29, in: 70 });
+    const operands = randomOperands(kernel, { T: 6, out: 29, in: 70 }, 'special');
     const whole = bitsOf(mirrorOf(kernel, operands));
     for (const ends of [
       [8, 29],
@@ -207,7 +231,7 @@ function addLaws(spec: ReturnType<typeof suite>, build: KernelBuild, kernel: Int
   });
 
   spec(`law: ${title} gives a token the same bits alone and among others`, () => {
-    const operands = randomOperands(kernel, { T: 7, out: 11, in: 100 });
+    const operands = randomOperands(kernel, { T: 7, out: 11, in: 100 }, 'special');
     const whole = runKernel(build, kernel, operands);
     for (let t = 0; t < 7; t += 1) {
       const q = operands.q.filter((_, i) => Math.floor(i / GROUP) % 7 === t);
@@ -226,6 +250,21 @@ function addLaws(spec: ReturnType<typeof suite>, build: KernelBuild, kernel: Int
 
 function addEnds(spec: ReturnType<typeof suite>, build: KernelBuild, kernel: IntegerKernel): void {
   const title = `${build.name} ${kernel.name}`;
+
+  spec(`golden: ${title} spreads infinities and NaN over their rows and no others`, () => {
+    const special = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
+    for (const T of [1, 2, 5, 64]) {
+      const base = randomOperands(kernel, { T, out: 16, in: 96 }, 'special');
+      const q = new Int8Array(T * 96).fill(1);
+      const weight = { ...base.weight, values: new Int8Array(16 * 96).fill(1) };
+      const y = runKernel(build, kernel, { ...base, q, offsets: offsetsOf(q), weight });
+      for (const [i, value] of y.entries()) {
+        const expected = special[(i % 16) % 5];
+        if (expected === undefined) assert.ok(Number.isFinite(value), `row ${i % 16} is ${value}`);
+        else assert.ok(Object.is(value, expected), `row ${i % 16} is ${value}, not ${expected}`);
+      }
+    }
+  });
 
   spec(`golden: ${title} is exact at the ends of the ranges`, () => {
     const lowest = -(2 ** (kernel.bits - 1));

@@ -26,9 +26,10 @@ export interface KernelBuild {
 
 /** The baseline and debug builds run everywhere; the relaxed one where `chooseSimd` says so, which
  *  is every runtime of `npm run test:runtimes`. */
-export const KERNEL_BUILDS: readonly KernelBuild[] = createBuilds();
+export const KERNEL_BUILDS: readonly KernelBuild[] = createKernelBuilds(PAGES);
 
-function createBuilds(): KernelBuild[] {
+/** The same over other memories. @param pages of each */
+export function createKernelBuilds(pages: number): KernelBuild[] {
   const debug = readFileSync(new URL('../../dist/wasm/kernels.debug.wasm', import.meta.url));
   const binaries: Record<string, BufferSource> = {
     baseline: kernelsBinary({ simd: 'baseline', shared: false }),
@@ -38,7 +39,7 @@ function createBuilds(): KernelBuild[] {
     binaries.relaxed = kernelsBinary({ simd: 'relaxed', shared: false });
   }
   return Object.entries(binaries).map(([name, binary]) => {
-    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     return { name, memory, kernels: instantiateKernels(memory, binary) };
   });
 }

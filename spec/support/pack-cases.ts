@@ -1,33 +1,17 @@
 /** The laws of every packing kernel: it runs in a poisoned memory at any alignment, and its bytes
  *  are compared with those of its mirror; what lies around them must be untouched. */
 
-import { readFileSync } from 'node:fs';
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { instantiateKernels } from '../../src/kernels/wasm/module.ts';
+import { createKernelBuilds, type KernelBuild } from './kernel-builds.ts';
 
-/** A build of the kernels over a memory of its own. */
-export interface KernelBuild {
-  readonly memory: WebAssembly.Memory;
-  readonly kernels: ReturnType<typeof instantiateKernels>;
-}
-
-const DEBUG = new URL('../../dist/wasm/kernels.debug.wasm', import.meta.url);
 const PAGES = 6;
 const FIRST_BYTE = 65_536;
 const MARGIN = 256;
 const POISON = 0xff; // NaN in every float type, −1 in every integer
 
-/** The release and the debug build. */
-export const KERNEL_BUILDS: Record<string, KernelBuild> = {
-  release: createBuild(),
-  debug: createBuild(readFileSync(DEBUG)),
-};
-
-function createBuild(binary?: BufferSource): KernelBuild {
-  const memory = new WebAssembly.Memory({ initial: PAGES });
-  return { memory, kernels: instantiateKernels(memory, binary) };
-}
+/** Small memories, since every case poisons the whole of one. */
+export const PACK_BUILDS: readonly KernelBuild[] = createKernelBuilds(PAGES);
 
 /** Rows to pack, and which of them. */
 export interface Rows<Input> {
@@ -97,7 +81,8 @@ export function checkPair<Input>(
 
 /** Adds the laws that every packing kernel obeys, in every build. */
 export function addPackLaws<Input>(spec: Test, pack: PackKernel<Input>): void {
-  for (const [name, build] of Object.entries(KERNEL_BUILDS)) {
+  for (const build of PACK_BUILDS) {
+    const { name } = build;
     const check = (rows: number, inFeatures: number, place: Placing, range = [0, rows]) => {
       const [rowStart = 0, rowEnd = rows] = range;
       const x = pack.input(rows, inFeatures);
