@@ -86,6 +86,25 @@ engine('law: a worker that dies fails at most its pass, and is replaced', async 
   assert.ok(threads.length >= 5, `${threads.length} threads were started`);
 });
 
+engine('error: where a worker cannot be started, none of the others stays', async () => {
+  for (const failing of [0, 1, 3]) {
+    const running = new Set<number>();
+    let count = 0;
+    const start: StartThread = async (source, events) => {
+      const index = count++;
+      if (index === failing) throw new Error('EAGAIN');
+      const thread = await startThread(source, events);
+      running.add(index);
+      const terminate = () => thread.terminate().then(() => void running.delete(index));
+      return { ...thread, terminate };
+    };
+    const error = await failureOf(load(FOLDER, { threads: 4, startThread: start }));
+    assert.is(error?.code, 'worker-lost', String(error));
+    assert.match(error?.message, /threads: A worker could not be started: EAGAIN\. Use fewer/);
+    assert.equal([count, [...running]], [failing + 1, []]);
+  }
+});
+
 engine('error: with the engine worker the model is lost, clearly and for good', async () => {
   const { threads, start } = watchedThreads();
   const model = await load(FOLDER, { threads: 2, startThread: start });

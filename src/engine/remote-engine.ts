@@ -8,13 +8,7 @@
 
 import { throwIfAborted } from '../abort.ts';
 import { BaichuanError } from '../errors.ts';
-import {
-  CONTROL_BYTES,
-  type Control,
-  controlOf,
-  reportFailure,
-  SLOT,
-} from '../kernels/wasm/control.ts';
+import { CONTROL_BYTES, type Control, controlOf, SLOT } from '../kernels/wasm/control.ts';
 import { canShareMemory, type StartThread, startThread, type Thread } from '../platform/threads.ts';
 import type { Engine, PassPart, PassResult, RunOptions } from './engine.ts';
 import { maxChunk } from './pass-runner.ts';
@@ -26,10 +20,7 @@ import {
   receivedError,
 } from './protocol.ts';
 import { createSequenceTable } from './sequence-table.ts';
-import { ENGINE_WORKER_SOURCE } from './worker.generated.ts';
-
-/** Replacements of lost workers in a row before the engine goes on with those that are left. */
-const MAX_REPLACEMENTS = 16;
+import { createWorkerPool, startWorker, type WorkerPool } from './worker-pool.ts';
 
 export interface RemoteEngineOptions extends Omit<EngineStart, 'control' | 'ports'> {
   /** The engine worker and those of its pool; more than 1 needs memory that can be shared. */
@@ -48,20 +39,25 @@ export async function startRemoteEngine(options: RemoteEngineOptions): Promise<E
   const { threads, startThread: start = startThread, ...rest } = options;
   const shared = canShareMemory();
   const buffer = shared ? new SharedArrayBuffer(CONTROL_BYTES) : new ArrayBuffer(CONTROL_BYTES);
+  const control = controlOf(buffer);
   const link = createLink();
-  const engineThread = await start(ENGINE_WORKER_SOURCE, link);
-  const pool = await startPool(threads - 1, start, controlOf(buffer), (worker, port) => {
-    engineThread.post({ id: link.nextId(), request: { method: 'replace', worker, port } }, [port]);
+  let engineThread: Thread | undefined;
+  const post = (message: unknown, transfer: readonly Transferable[] = []) => {
+    engineThread?.post(message, transfer);
+  };
+  const pool = createWorkerPool(start, control, (worker, port) => {
+    post({ id: link.nextId(), request: { method: 'replace', worker, port } }, [port]);
   });
-  link.onHold = (held) => engineThread.hold(held);
   const dispose = async () => {
     link.end(modelClosed());
-    await Promise.all([engineThread.terminate(), pool.terminate()]);
+    await Promise.all([engineThread?.terminate(), pool.terminate()]);
   };
   try {
+    engineThread = await startWorker(start, link);
+    link.onHold = (held) => engineThread?.hold(held);
+    const ports = await pool.launch(threads - 1);
     const started = link.expect(0);
-    const message = { role: 'engine', start: { ...rest, control: buffer, ports: pool.ports } };
-    engineThread.post(message, pool.ports);
+    post({ role: 'engine', start: { ...rest, control: buffer, ports } }, ports);
     await started;
   } catch (error) {
     await dispose();
@@ -70,14 +66,13 @@ export async function startRemoteEngine(options: RemoteEngineOptions): Promise<E
   const ask = (request: Request, transfer: readonly Transferable[] = []) => {
     const id = link.nextId();
     const answer = link.expect(id);
-    engineThread.post({ id, request }, transfer);
+    post({ id, request }, transfer);
     return answer;
   };
   const tell = (change: Change) => {
-    if (!link.ended) engineThread.post(change);
+    if (!link.ended) post(change);
   };
   const chunkTokens = maxChunk(options.setup.config);
-  const control = controlOf(buffer);
   return createRemote({ ask, tell, chunkTokens, control, shared, pool, dispose });
 }
 
@@ -87,7 +82,7 @@ interface Connection {
   readonly chunkTokens: number;
   readonly control: Control;
   readonly shared: boolean;
-  readonly pool: Pool;
+  readonly pool: WorkerPool;
   dispose(): Promise<void>;
 }
 
@@ -179,67 +174,6 @@ function createLink() {
     },
   };
   return link;
-}
-
-interface Pool {
-  readonly ports: readonly MessagePort[];
-  /** After a pass without loss: replacements are counted anew. */
-  trust(): void;
-  replaceAll(): void;
-  terminate(): Promise<void>;
-}
-
-/** Starts the workers of a pool, and replaces those that end.
- *  @param onReplace gets the channel of a worker that took another's place */
-async function startPool(
-  workers: number,
-  start: StartThread,
-  control: Control,
-  onReplace: (worker: number, port: MessagePort) => void,
-): Promise<Pool> {
-  const threads: Thread[] = [];
-  let [replacements, closed] = [0, false];
-  const launch = async (worker: number): Promise<MessagePort> => {
-    const { port1, port2 } = new MessageChannel();
-    const onEnd = (reason: unknown) => {
-      reportFailure(control, worker, `it ended (${String(reason)})`);
-      replace(worker);
-    };
-    const thread = await start(ENGINE_WORKER_SOURCE, { onMessage() {}, onEnd });
-    thread.hold(false);
-    threads[worker] = thread;
-    if (closed) await thread.terminate();
-    thread.post({ role: 'pool', port: port2 }, [port2]);
-    return port1;
-  };
-  const replace = (worker: number) => {
-    replacements += 1;
-    if (closed || replacements > MAX_REPLACEMENTS) return;
-    launch(worker).then(
-      (port) => onReplace(worker, port),
-      () => undefined,
-    );
-  };
-  const ports: MessagePort[] = [];
-  for (let worker = 0; worker < workers; worker++) ports.push(await launch(worker));
-  return {
-    ports,
-    trust() {
-      replacements = 0;
-    },
-    replaceAll() {
-      threads.forEach((thread, worker) => {
-        thread.terminate().then(() => {
-          Atomics.store(control.slots, SLOT.BUSY + worker, 0);
-          replace(worker);
-        });
-      });
-    },
-    async terminate() {
-      closed = true;
-      await Promise.all(threads.map((thread) => thread.terminate()));
-    },
-  };
 }
 
 function engineLost(reason: unknown): BaichuanError {
