@@ -6,7 +6,12 @@ import type { EngineOptions } from '../../src/engine/engine-options.ts';
 import { load } from '../../src/engine/load.ts';
 import { kernelsBinary } from '../../src/kernels/wasm/module.ts';
 import { chooseSimd } from '../../src/kernels/wasm/simd.ts';
-import { type StartThread, startThread, type Thread } from '../../src/platform/threads.ts';
+import {
+  type StartThread,
+  startThread,
+  type Thread,
+  type ThreadEvents,
+} from '../../src/platform/threads.ts';
 import { GOLDENS } from '../support/goldens.ts';
 import { type SyntheticShape, syntheticFolder } from '../support/synthetic-model.ts';
 
@@ -46,6 +51,8 @@ engine('law: rotary models give the same bits in any number of threads', async (
   assert.not.equal(alone, await logits({ quantize: 'int4', threads: 1 }));
 });
 
+const sleep = (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs));
+
 /** What a promise was rejected with, or undefined. */
 function failureOf(promise: Promise<unknown>) {
   return promise.then(
@@ -77,7 +84,7 @@ engine('law: a worker that dies fails at most its pass, and is replaced', async 
   const { data: expected } = await model.forward(IDS);
   for (let round = 0; round < 4; round++) {
     const running = model.forward(IDS);
-    await new Promise((resolve) => setTimeout(resolve, 3 * round));
+    await sleep(3 * round);
     await threads[threads.length - 1 - (round % 2)].terminate();
     const failure = await failureOf(running);
     if (failure !== undefined) assert.is(failure.code, 'worker-failed', String(failure));
@@ -106,15 +113,25 @@ engine('error: where a worker cannot be started, none of the others stays', asyn
 });
 
 engine('error: with the engine worker the model is lost, clearly and for good', async () => {
-  const { threads, start } = watchedThreads();
-  const model = await load(FOLDER, { threads: 2, startThread: start });
+  const ended = new Set<number>();
+  const threads: { events: ThreadEvents }[] = [];
+  const start: StartThread = async (source, events) => {
+    const thread = await startThread(source, events);
+    const index = threads.push({ events }) - 1;
+    return { ...thread, terminate: () => thread.terminate().then(() => void ended.add(index)) };
+  };
+  const model = await load(FOLDER, { threads: 3, startThread: start });
   const running = model.forward(IDS);
-  await threads[0].terminate();
+  // As in browsers: an error is reported of a worker that goes on.
+  threads[0].events.onEnd('out of memory');
   for (const promise of [running, model.forward(IDS)]) {
     const error = await failureOf(promise);
     assert.is(error?.code, 'worker-lost');
     assert.match(error?.message, /Load the model again/);
   }
+  for (let round = 0; round < 100 && ended.size < 3; round++) await sleep(100);
+  assert.equal([...ended].sort(), [0, 1, 2], 'its memory and its pool are gone before close()');
+  assert.is(threads.length, 3);
   await model.close();
 });
 
@@ -128,7 +145,7 @@ engine('law: a stop ends a prompt within a moment and changes nothing', async ()
     const stop = async () => {
       const controller = new AbortController();
       const running = failureOf(sequence.append(long, { signal: controller.signal }));
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      await sleep(30);
       const begin = performance.now();
       controller.abort(new Error('enough'));
       const error = await running;

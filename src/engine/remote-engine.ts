@@ -48,14 +48,19 @@ export async function startRemoteEngine(options: RemoteEngineOptions): Promise<E
   const pool = createWorkerPool(start, control, (worker, port) => {
     post({ id: link.nextId(), request: { method: 'replace', worker, port } }, [port]);
   });
+  const terminate = () => Promise.all([engineThread?.terminate(), pool.terminate()]);
+  // The pool would hold the memories of an engine that is lost; so would a web worker after an
+  // error, which does not end it.
+  link.onLost = () => void terminate();
   const dispose = async () => {
     link.end(modelClosed());
-    await Promise.all([engineThread?.terminate(), pool.terminate()]);
+    await terminate();
   };
   try {
     engineThread = await startWorker(start, link);
     link.onHold = (held) => engineThread?.hold(held);
     const ports = await pool.launch(threads - 1);
+    // Rejects at once where the engine worker has ended meanwhile.
     const started = link.expect(0);
     post({ role: 'engine', start: { ...rest, control: buffer, ports } }, ports);
     await started;
@@ -148,6 +153,7 @@ function createLink() {
   const link = {
     ended: false,
     onHold: (_held: boolean) => {},
+    onLost: () => {},
     nextId: () => ++last,
     expect(id: number) {
       return new Promise<Answer['value']>((resolve, reject) => {
@@ -164,7 +170,10 @@ function createLink() {
       if (error === undefined) waiting?.resolve(value);
       else waiting?.reject(receivedError(error));
     },
-    onEnd: (reason: unknown) => link.end(engineLost(reason)),
+    onEnd(reason: unknown) {
+      link.end(engineLost(reason));
+      link.onLost();
+    },
     end(error: BaichuanError) {
       if (link.ended) return;
       link.ended = true;

@@ -32,6 +32,8 @@ export function createWorkerPool(
   const launch = async (worker: number): Promise<MessagePort> => {
     const { port1, port2 } = new MessageChannel();
     const onEnd = (reason: unknown) => {
+      // A web worker that reported an error is still there, and holds the memories.
+      threads[worker]?.terminate();
       reportFailure(control, worker, `it ended (${String(reason)})`);
       if (mayReplace()) replace(worker);
     };
@@ -44,8 +46,6 @@ export function createWorkerPool(
   };
   const mayReplace = () => !closed && ++replacements <= MAX_REPLACEMENTS;
   const replace = (worker: number) => {
-    // A web worker that reported an error is still there, and holds the memories.
-    threads[worker]?.terminate();
     launch(worker).then(
       (port) => onReplace(worker, port),
       () => undefined,
