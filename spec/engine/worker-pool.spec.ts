@@ -3,7 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWorkerPool } from '../../src/engine/worker-pool.ts';
-import { CONTROL_BYTES, controlOf } from '../../src/kernels/wasm/control.ts';
+import { CONTROL_BYTES, controlOf, SLOT } from '../../src/kernels/wasm/control.ts';
 import type { StartThread, ThreadEvents } from '../../src/platform/threads.ts';
 
 const pool = suite('engine/worker-pool');
@@ -47,9 +47,35 @@ pool('law: after its end a pool replaces nobody', async () => {
   await workers.terminate();
   await launching;
   threads[0].events.onEnd('late');
-  workers.replaceAll();
+  await workers.replaceAll();
   await settle();
   assert.equal([threads.length, alive()], [3, 0]);
+});
+
+pool('law: of any number of workers all are replaced, as one loss', async () => {
+  const { control, threads, replaced, workers, alive } = createWatchedPool();
+  await workers.launch(40);
+  Atomics.store(control.slots, SLOT.BUSY + 39, 1);
+  for (let round = 1; round <= 16; round++) {
+    await workers.replaceAll();
+    await settle();
+    assert.equal([threads.length, alive(), replaced.length], [40 * (round + 1), 40, 40 * round]);
+  }
+  assert.is(Atomics.load(control.slots, SLOT.BUSY + 39), 0);
+  await workers.replaceAll();
+  await settle();
+  assert.is(alive(), 0);
+});
+
+pool('law: after a pass without loss, losses are counted anew', async () => {
+  const { workers, alive } = createWatchedPool();
+  await workers.launch(2);
+  for (let round = 0; round < 20; round++) {
+    await workers.replaceAll();
+    await settle();
+    workers.trust();
+  }
+  assert.is(alive(), 2);
 });
 
 pool('law: workers that end again and again are given up in the end', async () => {

@@ -8,7 +8,13 @@
 
 import { throwIfAborted } from '../abort.ts';
 import { BaichuanError } from '../errors.ts';
-import { CONTROL_BYTES, type Control, controlOf, SLOT } from '../kernels/wasm/control.ts';
+import {
+  CONTROL_BYTES,
+  type Control,
+  controlOf,
+  requestAbort,
+  SLOT,
+} from '../kernels/wasm/control.ts';
 import { canShareMemory, type StartThread, startThread, type Thread } from '../platform/threads.ts';
 import type { Engine, PassPart, PassResult, RunOptions } from './engine.ts';
 import { maxChunk } from './pass-runner.ts';
@@ -103,7 +109,7 @@ function createRemote(connection: Connection): Engine {
     throwIfAborted(signal);
     Atomics.store(control.slots, SLOT.ABORT, 0);
     const stop = () => {
-      if (shared) Atomics.store(control.slots, SLOT.ABORT, 1);
+      if (shared) requestAbort(control);
       else tell({ method: 'abort' });
     };
     signal?.addEventListener('abort', stop, { once: true });
@@ -113,8 +119,9 @@ function createRemote(connection: Connection): Engine {
       pool.trust();
       return result as PassResult;
     } catch (error) {
+      // After a stop too: who does not answer would hold up the next pass.
+      if (error instanceof BaichuanError && error.code === 'worker-lost') await pool.replaceAll();
       throwIfAborted(signal);
-      if (error instanceof BaichuanError && error.code === 'worker-lost') pool.replaceAll();
       throw error;
     } finally {
       signal?.removeEventListener('abort', stop);

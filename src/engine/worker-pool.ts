@@ -14,8 +14,9 @@ export interface WorkerPool {
   launch(workers: number): Promise<readonly MessagePort[]>;
   /** After a pass without loss: replacements are counted anew. */
   trust(): void;
-  /** Replaces workers of which some do not answer. */
-  replaceAll(): void;
+  /** Replaces workers of which some do not answer. Until it has ended them, one that does could
+   *  claim a ticket of the next pass and be ended over it. */
+  replaceAll(): Promise<void>;
   /** Ends every worker, those too that are still being started. */
   terminate(): Promise<void>;
 }
@@ -60,14 +61,14 @@ export function createWorkerPool(
     trust() {
       replacements = 0;
     },
-    replaceAll() {
+    async replaceAll() {
       const wanted = mayReplace();
-      threads.forEach((thread, worker) => {
-        thread.terminate().then(() => {
-          Atomics.store(control.slots, SLOT.BUSY + worker, 0);
-          if (wanted && !closed) replace(worker);
-        });
-      });
+      const lost = [...threads];
+      await Promise.all(lost.map((thread) => thread.terminate()));
+      for (const worker of lost.keys()) {
+        Atomics.store(control.slots, SLOT.BUSY + worker, 0);
+        if (wanted && !closed) replace(worker);
+      }
     },
     async terminate() {
       closed = true;
