@@ -53,11 +53,7 @@ export function createWorkerPool(
     );
   };
   return {
-    async launch(workers) {
-      const ports: MessagePort[] = [];
-      for (let worker = 0; worker < workers; worker++) ports.push(await launch(worker));
-      return ports;
-    },
+    launch: (workers) => inTurn(workers, launch),
     trust() {
       replacements = 0;
     },
@@ -75,6 +71,12 @@ export function createWorkerPool(
       await Promise.all(threads.map((thread) => thread.terminate()));
     },
   };
+}
+
+async function inTurn<Result>(count: number, make: (index: number) => Promise<Result>) {
+  const results: Result[] = [];
+  for (let index = 0; index < count; index++) results.push(await make(index));
+  return results;
 }
 
 /** Starts a worker with the text of all of them. @throws worker-lost where there is none to have */
