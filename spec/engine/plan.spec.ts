@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CONFIG_PRESETS, countParameters } from '../../src/config.ts';
 import { maxChunk } from '../../src/engine/pass-runner.ts';
-import { planMemory } from '../../src/engine/plan.ts';
+import { planMemory, whatFits } from '../../src/engine/plan.ts';
 import { QUANTIZATIONS } from '../../src/engine/weight-formats.ts';
 import { BANK_BYTES } from '../../src/kernels/wasm/bank.ts';
 import { expectRefusal } from '../support/refusal.ts';
@@ -102,6 +102,38 @@ plan('error: a layer that no memory can hold is refused with what would fit', as
     message: 'must lie in one memory',
     fix: 'Use --quantize none --kv int8 --context-length 262144 (',
   });
+});
+
+plan('law: what would fit is found for every length, also below one block of the cache', () => {
+  for (const contextLength of [1, 32, 63, 64, 65]) {
+    const found = whatFits(thirteenB, { contextLength }, 12e9);
+    assert.match(String(found), `--quantize int4 --context-length ${contextLength} (`);
+  }
+  const block = planMemory(thirteenB, { quantize: 'int4', contextLength: 64 }).totalBytes;
+  assert.match(String(whatFits(thirteenB, { contextLength: 100 }, block)), '--context-length 64 (');
+  assert.is(whatFits(thirteenB, { contextLength: 100 }, block - 1), undefined);
+});
+
+plan('law: where the reference kernels are too large, those of WebAssembly are named', () => {
+  const options = { kernels: 'reference', contextLength: 4096 } as const;
+  const wasm = '--kernels wasm --quantize int4 --context-length 4096 (';
+  assert.ok(whatFits(thirteenB, options, 10e9)?.startsWith(wasm));
+  const short = planMemory(thirteenB, { kernels: 'reference', contextLength: 2048 }).totalBytes;
+  const both = whatFits(thirteenB, options, short);
+  assert.match(
+    String(both),
+    /^--quantize none --context-length 2048 \(.* or --kernels wasm --quan/,
+  );
+});
+
+plan('law: a head of 4 bits takes room to unpack it', () => {
+  const config = { ...sevenB, hiddenSize: 256, intermediateSize: 688, numAttentionHeads: 4 };
+  const [four, eight] = ['Q4_0', 'Q8_0'].map((dtype) =>
+    planMemory({ ...config, headDim: 64 }, { contextLength: 64, storedAs: () => ({ dtype }) }),
+  );
+  // 64,000 rows in blocks of 8, each 512 bytes and 64 sums of 8 rows.
+  const difference = four.banks[0].scratchBytes - eight.banks[0].scratchBytes;
+  assert.ok(Math.abs(difference - 8000 * (512 + 64 * 8 * 4)) <= 4096, String(difference));
 });
 
 plan('error: a part that fits with no option is sent to the reference kernels', async () => {

@@ -3,11 +3,21 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { EngineOptions } from '../../src/engine/engine-options.ts';
-import { load } from '../../src/engine/load.ts';
+import { load, openModel } from '../../src/engine/load.ts';
+import { planMemory } from '../../src/engine/plan.ts';
+import { readWeights } from '../../src/engine/read-weights.ts';
+import { startRemoteEngine } from '../../src/engine/remote-engine.ts';
 import { kernelsBinary } from '../../src/kernels/wasm/module.ts';
+import type { Patience } from '../../src/kernels/wasm/pool.ts';
 import { chooseSimd } from '../../src/kernels/wasm/simd.ts';
-import { type StartThread, startThread, type Thread } from '../../src/platform/threads.ts';
+import {
+  type StartThread,
+  startThread,
+  type Thread,
+  type ThreadEvents,
+} from '../../src/platform/threads.ts';
 import { GOLDENS } from '../support/goldens.ts';
+import { HANGING_WORKER } from '../support/hanging-worker.ts';
 import { type SyntheticShape, syntheticFolder } from '../support/synthetic-model.ts';
 
 const engine = suite('threads');
@@ -46,6 +56,8 @@ engine('law: rotary models give the same bits in any number of threads', async (
   assert.not.equal(alone, await logits({ quantize: 'int4', threads: 1 }));
 });
 
+const sleep = (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs));
+
 /** What a promise was rejected with, or undefined. */
 function failureOf(promise: Promise<unknown>) {
   return promise.then(
@@ -77,7 +89,7 @@ engine('law: a worker that dies fails at most its pass, and is replaced', async 
   const { data: expected } = await model.forward(IDS);
   for (let round = 0; round < 4; round++) {
     const running = model.forward(IDS);
-    await new Promise((resolve) => setTimeout(resolve, 3 * round));
+    await sleep(3 * round);
     await threads[threads.length - 1 - (round % 2)].terminate();
     const failure = await failureOf(running);
     if (failure !== undefined) assert.is(failure.code, 'worker-failed', String(failure));
@@ -86,16 +98,45 @@ engine('law: a worker that dies fails at most its pass, and is replaced', async 
   assert.ok(threads.length >= 5, `${threads.length} threads were started`);
 });
 
+engine('error: where a worker cannot be started, none of the others stays', async () => {
+  for (const failing of [0, 1, 3]) {
+    const running = new Set<number>();
+    let count = 0;
+    const start: StartThread = async (source, events) => {
+      const index = count++;
+      if (index === failing) throw new Error('EAGAIN');
+      const thread = await startThread(source, events);
+      running.add(index);
+      const terminate = () => thread.terminate().then(() => void running.delete(index));
+      return { ...thread, terminate };
+    };
+    const error = await failureOf(load(FOLDER, { threads: 4, startThread: start }));
+    assert.is(error?.code, 'worker-lost', String(error));
+    assert.match(error?.message, /threads: A worker could not be started: EAGAIN\. Use fewer/);
+    assert.equal([count, [...running]], [failing + 1, []]);
+  }
+});
+
 engine('error: with the engine worker the model is lost, clearly and for good', async () => {
-  const { threads, start } = watchedThreads();
-  const model = await load(FOLDER, { threads: 2, startThread: start });
+  const ended = new Set<number>();
+  const threads: { events: ThreadEvents }[] = [];
+  const start: StartThread = async (source, events) => {
+    const thread = await startThread(source, events);
+    const index = threads.push({ events }) - 1;
+    return { ...thread, terminate: () => thread.terminate().then(() => void ended.add(index)) };
+  };
+  const model = await load(FOLDER, { threads: 3, startThread: start });
   const running = model.forward(IDS);
-  await threads[0].terminate();
+  // As in browsers: an error is reported of a worker that goes on.
+  threads[0].events.onEnd('out of memory');
   for (const promise of [running, model.forward(IDS)]) {
     const error = await failureOf(promise);
     assert.is(error?.code, 'worker-lost');
     assert.match(error?.message, /Load the model again/);
   }
+  for (let round = 0; round < 100 && ended.size < 3; round++) await sleep(100);
+  assert.equal([...ended].sort(), [0, 1, 2], 'its memory and its pool are gone before close()');
+  assert.is(threads.length, 3);
   await model.close();
 });
 
@@ -109,7 +150,7 @@ engine('law: a stop ends a prompt within a moment and changes nothing', async ()
     const stop = async () => {
       const controller = new AbortController();
       const running = failureOf(sequence.append(long, { signal: controller.signal }));
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      await sleep(30);
       const begin = performance.now();
       controller.abort(new Error('enough'));
       const error = await running;
@@ -123,6 +164,52 @@ engine('law: a stop ends a prompt within a moment and changes nothing', async ()
     for (let round = 0; round < 5 && durationMs >= 1000; round++) durationMs = await stop();
     assert.ok(durationMs < 1000, `${durationMs} ms`);
     assert.equal(await sequence.append([5]), expected);
+  }
+});
+
+/** An engine whose first worker of the pool hangs in the first pass.
+ *  @param onHang told when it does */
+async function hangingEngine(patience: Patience, onHang: () => void) {
+  const { config, checkpoint } = await openModel(FOLDER);
+  const { banks, formats } = planMemory(config, { contextLength: 128 });
+  const threads: Thread[] = [];
+  const start: StartThread = async (source, events) => {
+    const hangs = threads.length === 1;
+    const onMessage = hangs ? onHang : events.onMessage;
+    const thread = await startThread(hangs ? HANGING_WORKER : source, { ...events, onMessage });
+    threads.push(thread);
+    return thread;
+  };
+  const remote = await startRemoteEngine({
+    ...{ setup: { config, contextLength: 128, formats }, banks, threads: 3, patience },
+    ...{ activations: 'exact', cache: 'f32', startThread: start },
+    module: await WebAssembly.compile(kernelsBinary({ simd: chooseSimd(), shared: true })),
+  });
+  const target = { engine: remote, formats };
+  await readWeights({ config, checkpoint }, target, { onNotice: assert.unreachable });
+  threads[1].post('hang');
+  const sequence = remote.open();
+  const run = (signal?: AbortSignal) =>
+    remote.run([{ sequence, ids: IDS }], { logits: 'last', signal });
+  return { run, dispose: remote.dispose, threads };
+}
+
+engine('law: a worker that hangs is replaced, after a stop at once', async () => {
+  const expected = (await logits({ threads: 1 })).slice(-SHAPE.vocabSize);
+  for (const stops of [true, false]) {
+    const controller = new AbortController();
+    const patience = { progressMs: stops ? 20_000 : 300, settleMs: 50 };
+    const hanging = await hangingEngine(patience, () => stops && controller.abort());
+    try {
+      const begin = performance.now();
+      const error = await failureOf(hanging.run(controller.signal));
+      assert.is(error?.code, stops ? 'aborted' : 'worker-lost', String(error));
+      assert.equal((await hanging.run()).logits, expected);
+      assert.ok(performance.now() - begin < 15_000, `stops: ${stops}`);
+      assert.is(hanging.threads.length, 5, 'the engine, two workers, two in their place');
+    } finally {
+      await hanging.dispose();
+    }
   }
 });
 

@@ -108,7 +108,7 @@ export interface ModelKind {
 }
 
 /** Settles the options.
- *  @param onNotice told why fewer threads are used than asked for @throws option-unsupported */
+ *  @param onNotice told why fewer threads are used than could be @throws option-unsupported */
 export async function settleEngineOptions(
   options: EngineOptions,
   { small, quantized }: ModelKind,
@@ -134,15 +134,16 @@ export async function settleEngineOptions(
   const best = chooseSimd();
   if (simd === 'relaxed' && best !== 'relaxed') throw noRelaxedSimd();
   const canShare = canShareMemory();
-  if (!canShare && (options.threads ?? 1) > 1) {
+  const most = Math.min(await availableThreads(), MOST_THREADS);
+  const wantedThreads = options.threads ?? (small ? 1 : most);
+  if (!canShare && wantedThreads > 1) {
     onNotice(
       'One thread is used: without SharedArrayBuffer no memory can be shared. ' +
         'Serve the page with Cross-Origin-Opener-Policy: same-origin and ' +
         'Cross-Origin-Embedder-Policy: require-corp.',
     );
   }
-  const most = Math.min(await availableThreads(), MOST_THREADS);
-  const threads = canShare ? (options.threads ?? (small ? 1 : most)) : 1;
+  const threads = canShare ? wantedThreads : 1;
   return { ...common, threads, shared: threads > 1, simd: simd === 'auto' ? best : simd };
 }
 

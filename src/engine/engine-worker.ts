@@ -53,10 +53,13 @@ function serveEngine(self: OwnThread, start: EngineStart): void {
   }
 }
 
-function createEngine({ setup, banks, module, control: buffer, ports, ...options }: EngineStart) {
+function createEngine(start: EngineStart) {
+  const { setup, banks, module, control: buffer, ports, patience, ...options } = start;
   const control = controlOf(buffer);
   const shared = ports.length > 0;
-  const runner = shared ? createPoolRunner(control, 1 + ports.length) : createSingleRunner(control);
+  const runner = shared
+    ? createPoolRunner(control, 1 + ports.length, patience)
+    : createSingleRunner(control);
   const kernels = createWasmKernels({ ...options, module, banks, runner, shared });
   const { memories } = kernels;
   const attach = (worker: number, port: MessagePort) => {

@@ -74,12 +74,23 @@ export function whatFits(
   options: PlanOptions,
   available = Number.POSITIVE_INFINITY,
 ): string | undefined {
-  const wanted = options.contextLength ?? config.modelMaxLength;
-  for (
-    let contextLength = wanted;
-    contextLength >= BLOCK_POSITIONS;
-    contextLength = Math.floor(contextLength / 2)
-  ) {
+  const fitting = nearestFit(config, options, available);
+  if (options.kernels !== 'reference') return fitting;
+  // Everything is float32 in the reference kernels.
+  const wasm = nearestFit(config, { ...options, kernels: 'wasm' }, available);
+  const other = wasm === undefined ? undefined : `--kernels wasm ${wasm}`;
+  return fitting === undefined || other === undefined
+    ? (fitting ?? other)
+    : `${fitting} or ${other}`;
+}
+
+function nearestFit(
+  config: BaichuanConfig,
+  options: PlanOptions,
+  available: number,
+): string | undefined {
+  let contextLength = options.contextLength ?? config.modelMaxLength;
+  for (;;) {
     for (const quantize of [options.quantize ?? 'none', ...QUANTIZATIONS.slice(1, 3)]) {
       for (const kvCache of new Set([options.kvCache ?? defaultCache(quantize), 'int8'] as const)) {
         const plan = tryPlan(config, { ...options, quantize, kvCache, contextLength });
@@ -90,8 +101,10 @@ export function whatFits(
         return `--quantize ${quantize}${kv} --context-length ${contextLength} (${size})`;
       }
     }
+    // The cache has whole blocks: fewer positions take no less.
+    if (contextLength <= BLOCK_POSITIONS) return undefined;
+    contextLength = Math.max(BLOCK_POSITIONS, Math.floor(contextLength / 2));
   }
-  return undefined;
 }
 
 /** Bytes for a reader: 9.62 GB. */
@@ -114,7 +127,8 @@ function tryPlan(config: BaichuanConfig, options: PlanOptions): MemoryPlan | Too
   const table = parameterTable(config);
   if (kernels === 'reference') return { ...common, ...referenceSizes(config, table, positions) };
   const parts = partsOf(table, formats, blocks * block);
-  const scratchBytes = scratchOf(config, positions);
+  const headFormat = headFormatOf(table, formats);
+  const scratchBytes = scratchOf(config, positions, headFormat);
   const capacity = Math.min(options.bankBytes ?? BANK_BYTES, BANK_BYTES);
   const banks = planBanks(parts, scratchBytes, capacity);
   if ('part' in banks) return banks;
@@ -135,7 +149,7 @@ function referenceSizes(
   for (const { shape } of table.values()) parameters += shape.reduce((a, b) => a * b, 1);
   const weightBytes = parameters * FLOAT32_BYTES;
   const cacheBytes = positions * 2 * config.numHiddenLayers * config.hiddenSize * FLOAT32_BYTES;
-  const scratchBytes = scratchOf(config, positions);
+  const scratchBytes = scratchOf(config, positions, 'f32');
   const totalBytes = weightBytes + cacheBytes + scratchBytes;
   return { weightBytes, cacheBytes, scratchBytes, totalBytes, banks: [] };
 }
@@ -179,8 +193,16 @@ function partsOf(
   }));
 }
 
+function headFormatOf(
+  table: ReadonlyMap<string, ParameterInfo>,
+  formats: ReadonlyMap<string, WeightFormat>,
+): WeightFormat {
+  const [name] = [...table].find(([, { role }]) => role === 'head') ?? [''];
+  return formats.get(name) ?? 'f32';
+}
+
 /** Activations of the largest chunk at the last position, or of rows that are being loaded. */
-function scratchOf(config: BaichuanConfig, positions: number): number {
+function scratchOf(config: BaichuanConfig, positions: number, headFormat: WeightFormat): number {
   const { hiddenSize: C, intermediateSize: F, vocabSize: V, numAttentionHeads: H } = config;
   const T = maxChunk(config);
   const attention = 11 * C * FLOAT32_BYTES * T + H * attentionScratchBytes(positions, C / H);
@@ -189,7 +211,7 @@ function scratchOf(config: BaichuanConfig, positions: number): number {
   const quantized = 2.5 * T * (Math.max(C, F) + 64);
   const unpacked = matmulScratchBytes('int4', T, Math.max(3 * C, F));
   const layer = 5 * C * FLOAT32_BYTES * T + Math.max(attention, mlp) + quantized + unpacked;
-  const head = (3 * C + V) * FLOAT32_BYTES * T + quantized;
+  const head = (3 * C + V) * FLOAT32_BYTES * T + quantized + matmulScratchBytes(headFormat, T, V);
   const loading = 2 * BLOCK_BYTES;
   return Math.ceil(Math.max(layer, head, loading) / 4096) * 4096;
 }

@@ -4,6 +4,7 @@ import { BaichuanError, type ErrorCode, type ErrorDetails } from '../errors.ts';
 import type { ParameterRows } from '../kernels/kernels.ts';
 import type { BankPlan } from '../kernels/wasm/bank.ts';
 import type { CacheFormat } from '../kernels/wasm/layout.ts';
+import type { Patience } from '../kernels/wasm/pool.ts';
 import type { PoolWorkerStart } from '../kernels/wasm/pool-worker.ts';
 import type { PassPart, PassResult, RunOptions } from './engine.ts';
 import type { EngineSetup } from './local-engine.ts';
@@ -24,6 +25,8 @@ export interface EngineStart {
   readonly control: SharedArrayBuffer | ArrayBuffer;
   /** One channel to each worker of the pool. */
   readonly ports: readonly MessagePort[];
+  /** How long workers are waited for, where not as usual. */
+  readonly patience?: Patience | undefined;
 }
 
 /** What a worker of the pool gets through its channel. */

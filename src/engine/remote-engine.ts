@@ -12,7 +12,7 @@ import {
   CONTROL_BYTES,
   type Control,
   controlOf,
-  reportFailure,
+  requestAbort,
   SLOT,
 } from '../kernels/wasm/control.ts';
 import { canShareMemory, type StartThread, startThread, type Thread } from '../platform/threads.ts';
@@ -26,10 +26,7 @@ import {
   receivedError,
 } from './protocol.ts';
 import { createSequenceTable } from './sequence-table.ts';
-import { ENGINE_WORKER_SOURCE } from './worker.generated.ts';
-
-/** Replacements of lost workers in a row before the engine goes on with those that are left. */
-const MAX_REPLACEMENTS = 16;
+import { createWorkerPool, startWorker, type WorkerPool } from './worker-pool.ts';
 
 export interface RemoteEngineOptions extends Omit<EngineStart, 'control' | 'ports'> {
   /** The engine worker and those of its pool; more than 1 needs memory that can be shared. */
@@ -48,20 +45,30 @@ export async function startRemoteEngine(options: RemoteEngineOptions): Promise<E
   const { threads, startThread: start = startThread, ...rest } = options;
   const shared = canShareMemory();
   const buffer = shared ? new SharedArrayBuffer(CONTROL_BYTES) : new ArrayBuffer(CONTROL_BYTES);
+  const control = controlOf(buffer);
   const link = createLink();
-  const engineThread = await start(ENGINE_WORKER_SOURCE, link);
-  const pool = await startPool(threads - 1, start, controlOf(buffer), (worker, port) => {
-    engineThread.post({ id: link.nextId(), request: { method: 'replace', worker, port } }, [port]);
+  let engineThread: Thread | undefined;
+  const post = (message: unknown, transfer: readonly Transferable[] = []) => {
+    engineThread?.post(message, transfer);
+  };
+  const pool = createWorkerPool(start, control, (worker, port) => {
+    post({ id: link.nextId(), request: { method: 'replace', worker, port } }, [port]);
   });
-  link.onHold = (held) => engineThread.hold(held);
+  const terminate = () => Promise.all([engineThread?.terminate(), pool.terminate()]);
+  // The pool would hold the memories of an engine that is lost; so would a web worker after an
+  // error, which does not end it.
+  link.onLost = () => void terminate();
   const dispose = async () => {
     link.end(modelClosed());
-    await Promise.all([engineThread.terminate(), pool.terminate()]);
+    await terminate();
   };
   try {
+    engineThread = await startWorker(start, link);
+    link.onHold = (held) => engineThread?.hold(held);
+    const ports = await pool.launch(threads - 1);
+    // Rejects at once where the engine worker has ended meanwhile.
     const started = link.expect(0);
-    const message = { role: 'engine', start: { ...rest, control: buffer, ports: pool.ports } };
-    engineThread.post(message, pool.ports);
+    post({ role: 'engine', start: { ...rest, control: buffer, ports } }, ports);
     await started;
   } catch (error) {
     await dispose();
@@ -70,14 +77,13 @@ export async function startRemoteEngine(options: RemoteEngineOptions): Promise<E
   const ask = (request: Request, transfer: readonly Transferable[] = []) => {
     const id = link.nextId();
     const answer = link.expect(id);
-    engineThread.post({ id, request }, transfer);
+    post({ id, request }, transfer);
     return answer;
   };
   const tell = (change: Change) => {
-    if (!link.ended) engineThread.post(change);
+    if (!link.ended) post(change);
   };
   const chunkTokens = maxChunk(options.setup.config);
-  const control = controlOf(buffer);
   return createRemote({ ask, tell, chunkTokens, control, shared, pool, dispose });
 }
 
@@ -87,7 +93,7 @@ interface Connection {
   readonly chunkTokens: number;
   readonly control: Control;
   readonly shared: boolean;
-  readonly pool: Pool;
+  readonly pool: WorkerPool;
   dispose(): Promise<void>;
 }
 
@@ -103,7 +109,7 @@ function createRemote(connection: Connection): Engine {
     throwIfAborted(signal);
     Atomics.store(control.slots, SLOT.ABORT, 0);
     const stop = () => {
-      if (shared) Atomics.store(control.slots, SLOT.ABORT, 1);
+      if (shared) requestAbort(control);
       else tell({ method: 'abort' });
     };
     signal?.addEventListener('abort', stop, { once: true });
@@ -113,8 +119,9 @@ function createRemote(connection: Connection): Engine {
       pool.trust();
       return result as PassResult;
     } catch (error) {
+      // After a stop too: who does not answer would hold up the next pass.
+      if (error instanceof BaichuanError && error.code === 'worker-lost') await pool.replaceAll();
       throwIfAborted(signal);
-      if (error instanceof BaichuanError && error.code === 'worker-lost') pool.replaceAll();
       throw error;
     } finally {
       signal?.removeEventListener('abort', stop);
@@ -153,6 +160,7 @@ function createLink() {
   const link = {
     ended: false,
     onHold: (_held: boolean) => {},
+    onLost: () => {},
     nextId: () => ++last,
     expect(id: number) {
       return new Promise<Answer['value']>((resolve, reject) => {
@@ -169,7 +177,10 @@ function createLink() {
       if (error === undefined) waiting?.resolve(value);
       else waiting?.reject(receivedError(error));
     },
-    onEnd: (reason: unknown) => link.end(engineLost(reason)),
+    onEnd(reason: unknown) {
+      link.end(engineLost(reason));
+      link.onLost();
+    },
     end(error: BaichuanError) {
       if (link.ended) return;
       link.ended = true;
@@ -179,67 +190,6 @@ function createLink() {
     },
   };
   return link;
-}
-
-interface Pool {
-  readonly ports: readonly MessagePort[];
-  /** After a pass without loss: replacements are counted anew. */
-  trust(): void;
-  replaceAll(): void;
-  terminate(): Promise<void>;
-}
-
-/** Starts the workers of a pool, and replaces those that end.
- *  @param onReplace gets the channel of a worker that took another's place */
-async function startPool(
-  workers: number,
-  start: StartThread,
-  control: Control,
-  onReplace: (worker: number, port: MessagePort) => void,
-): Promise<Pool> {
-  const threads: Thread[] = [];
-  let [replacements, closed] = [0, false];
-  const launch = async (worker: number): Promise<MessagePort> => {
-    const { port1, port2 } = new MessageChannel();
-    const onEnd = (reason: unknown) => {
-      reportFailure(control, worker, `it ended (${String(reason)})`);
-      replace(worker);
-    };
-    const thread = await start(ENGINE_WORKER_SOURCE, { onMessage() {}, onEnd });
-    thread.hold(false);
-    threads[worker] = thread;
-    if (closed) await thread.terminate();
-    thread.post({ role: 'pool', port: port2 }, [port2]);
-    return port1;
-  };
-  const replace = (worker: number) => {
-    replacements += 1;
-    if (closed || replacements > MAX_REPLACEMENTS) return;
-    launch(worker).then(
-      (port) => onReplace(worker, port),
-      () => undefined,
-    );
-  };
-  const ports: MessagePort[] = [];
-  for (let worker = 0; worker < workers; worker++) ports.push(await launch(worker));
-  return {
-    ports,
-    trust() {
-      replacements = 0;
-    },
-    replaceAll() {
-      threads.forEach((thread, worker) => {
-        thread.terminate().then(() => {
-          Atomics.store(control.slots, SLOT.BUSY + worker, 0);
-          replace(worker);
-        });
-      });
-    },
-    async terminate() {
-      closed = true;
-      await Promise.all(threads.map((thread) => thread.terminate()));
-    },
-  };
 }
 
 function engineLost(reason: unknown): BaichuanError {

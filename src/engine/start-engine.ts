@@ -4,7 +4,7 @@
 import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError } from '../errors.ts';
 import { createReferenceKernels } from '../kernels/reference/index.ts';
-import { availableMemoryBytes } from '../platform/machine.ts';
+import { type MachineMemory, machineMemory } from '../platform/machine.ts';
 import type { Engine } from './engine.ts';
 import {
   compileKernels,
@@ -28,6 +28,8 @@ export interface EngineRequest {
   readonly storedAs: NonNullable<PlanOptions['storedAs']>;
   readonly options: EngineOptions;
   readonly onNotice: (notice: string) => void;
+  /** What there is of memory, where not as the runtime tells. */
+  readonly memory?: MachineMemory | undefined;
 }
 
 export interface StartedEngine {
@@ -42,7 +44,8 @@ export async function startEngine(request: EngineRequest): Promise<StartedEngine
   const { config, contextLength, plannedLength, storedAs, options, onNotice } = request;
   const planOptions = { ...options, contextLength: plannedLength, storedAs };
   const plan = planMemory(config, planOptions);
-  await expectRoom(config, plan, planOptions);
+  const memory = request.memory ?? (await machineMemory());
+  if (memory !== undefined) expectRoom(request, plan, planOptions, memory);
   const kind = {
     small: plan.weightBytes < SMALL_BYTES,
     quantized: [...plan.formats.values()].some((format) => format.startsWith('int')),
@@ -67,26 +70,34 @@ export async function startEngine(request: EngineRequest): Promise<StartedEngine
 }
 
 /** Refuses what this machine cannot hold, and says what it could. @throws out-of-memory */
-async function expectRoom(
-  config: BaichuanConfig,
+function expectRoom(
+  { config, onNotice }: EngineRequest,
   plan: MemoryPlan,
   options: PlanOptions,
-): Promise<void> {
-  const available = await availableMemoryBytes();
-  if (available === undefined || plan.totalBytes <= available) return;
-  const fitting = whatFits(config, options, available);
-  const [all, weights, cache, free] = [
+  { mostBytes, freeBytes }: MachineMemory,
+): void {
+  const [all, weights, cache, most, free] = [
     plan.totalBytes,
     plan.weightBytes,
     plan.cacheBytes,
-    available,
+    mostBytes,
+    freeBytes,
   ].map(gigabytes);
+  if (plan.totalBytes <= mostBytes) {
+    if (plan.totalBytes <= freeBytes) return;
+    onNotice(
+      `The model needs ${all}, but the system counts only ${free} as free: it may have to give ` +
+        'up caches, or become slow.',
+    );
+    return;
+  }
+  const fitting = whatFits(config, options, mostBytes);
   const parts = `weights ${weights}, cache of ${plan.contextLength} positions ${cache}`;
   throw new BaichuanError('out-of-memory', {
     where: 'memory plan',
-    what: `The model needs ${all} (${parts}), but only ${free} are free.`,
+    what: `The model needs ${all} (${parts}), but there are only ${most} for it.`,
     fix: fitting === undefined ? 'Use a machine with more memory.' : `Use ${fitting}.`,
-    expected: available,
+    expected: mostBytes,
     found: plan.totalBytes,
   });
 }

@@ -2,11 +2,12 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { parseConfig } from '../../../src/config.ts';
 import { openModel } from '../../../src/engine/load.ts';
 import { createLocalEngine } from '../../../src/engine/local-engine.ts';
-import { planMemory } from '../../../src/engine/plan.ts';
+import { type PlanOptions, planMemory } from '../../../src/engine/plan.ts';
 import { readWeights } from '../../../src/engine/read-weights.ts';
-import type { Quantization } from '../../../src/engine/weight-formats.ts';
+import { QUANTIZATIONS, type Quantization } from '../../../src/engine/weight-formats.ts';
 import { Bank, MAX_PAGES, PAGE_BYTES } from '../../../src/kernels/wasm/bank.ts';
 import { CONTROL_BYTES, controlOf } from '../../../src/kernels/wasm/control.ts';
 import { createWasmKernels } from '../../../src/kernels/wasm/index.ts';
@@ -14,8 +15,9 @@ import { kernelsBinary } from '../../../src/kernels/wasm/module.ts';
 import { createSingleRunner } from '../../../src/kernels/wasm/pool.ts';
 import { GOLDENS, idsOf, runner } from '../../support/goldens.ts';
 import { wasmKernels } from '../../support/kernel-sets.ts';
+import { utf8 } from '../../support/model-files.ts';
 import { expectRefusal } from '../../support/refusal.ts';
-import { type SyntheticShape, syntheticFolder } from '../../support/synthetic-model.ts';
+import { configOf, type SyntheticShape, syntheticFolder } from '../../support/synthetic-model.ts';
 
 const banks = suite('banks');
 const module = new WebAssembly.Module(kernelsBinary({ simd: 'baseline', shared: false }));
@@ -164,5 +166,50 @@ banks('law: the plan holds what a bank then takes', async () => {
     assert.ok(memory.buffer.byteLength <= planned, golden.name);
   }
 });
+
+/** How many bytes the banks of a model grow by while a sequence is filled in the largest chunks. */
+async function growthOf(shape: SyntheticShape, options: PlanOptions & { stored: string }) {
+  const config = parseConfig(utf8(configOf(shape)), { file: 'config.json' });
+  const contextLength = 192;
+  const storedAs = () => ({ dtype: options.stored });
+  const plan = planMemory(config, { ...options, contextLength, storedAs });
+  const kernels = createWasmKernels({
+    ...{ module, shared: false, activations: 'fast', cache: plan.kvCache, banks: plan.banks },
+    runner: createSingleRunner(controlOf(new ArrayBuffer(CONTROL_BYTES))),
+  });
+  const held = () => kernels.memories.map(({ buffer }) => buffer.byteLength);
+  const before = held();
+  const { formats } = plan;
+  const engine = createLocalEngine(kernels, { config, contextLength, formats }, false);
+  const sequence = engine.open();
+  for (let position = 0; position < contextLength; position += engine.chunkTokens) {
+    const ids = Array.from({ length: engine.chunkTokens }, (_, i) => i);
+    await engine.run([{ sequence, ids }], { logits: 'all' });
+  }
+  const growth = held().reduce((sum, bytes, bank) => sum + bytes - before[bank], 0);
+  return { growth, banks: before.length };
+}
+
+/** A head that takes more activations than a layer, and layers that take more than a head: with
+ *  room for the rows that are being loaded, smaller models would pass whatever the plan says. */
+const WIDE_HEAD = { vocabSize: 40_003, hiddenSize: 64, intermediateSize: 172 };
+const WIDE_LAYER = { vocabSize: 101, hiddenSize: 512, intermediateSize: 10_400 };
+const FORMATS: readonly (PlanOptions & { stored: string })[] = [
+  ...['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'].map((stored) => ({ stored })),
+  ...QUANTIZATIONS.slice(1).map((quantize) => ({ stored: 'BF16', quantize })),
+];
+
+for (const [name, sizes] of Object.entries({ WIDE_HEAD, WIDE_LAYER })) {
+  banks(`law: no bank grows up to the last planned position (${name})`, async () => {
+    const shape = { ...sizes, numHiddenLayers: 3, numAttentionHeads: 4 };
+    for (const position of ['alibi', 'rope'] as const) {
+      for (const format of FORMATS) {
+        const kvCache = position === 'rope' ? 'f32' : 'int8';
+        const found = await growthOf({ ...shape, position }, { ...format, kvCache });
+        assert.is(found.growth, 0, JSON.stringify([position, format, kvCache]));
+      }
+    }
+  });
+}
 
 banks.run();

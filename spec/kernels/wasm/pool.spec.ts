@@ -21,11 +21,14 @@ const LARGE = { units: 64, align: 8, work: 2 ** 20 };
 const SMALL = { units: 4, work: 16 };
 
 /** A runner with two workers that never come, over kernels that do what they are told. */
-function createPool(kernel: (control: ReturnType<typeof controlOf>) => void) {
+function createPool(
+  kernel: (control: ReturnType<typeof controlOf>) => void,
+  patience = { progressMs: 20, settleMs: 5 },
+) {
   const control = controlOf(new SharedArrayBuffer(CONTROL_BYTES));
   const kernels = Array.from({ length: 60 }, () => () => kernel(control));
   const bank = { index: 0, kernels } as unknown as Bank;
-  const runner = createPoolRunner(control, 3, { progressMs: 20, settleMs: 5 });
+  const runner = createPoolRunner(control, 3, patience);
   const run = (range: typeof LARGE | typeof SMALL) => runner.run(bank, 'rmsNorm', [1], range);
   return { control, run };
 }
@@ -69,6 +72,40 @@ pool('law: after a failure no kernel runs, however small, while a worker is stil
     codeOf(() => run(LARGE)),
     undefined,
   );
+});
+
+pool('law: a stop is heard while a worker is waited for, which is named if it holds on', () => {
+  for (const [worker, code] of [
+    ['holds on', 'worker-lost'],
+    ['has let go', 'aborted'],
+  ]) {
+    const busy = Number(worker === 'holds on');
+    let calls = 0;
+    const kernel = ({ slots }: ReturnType<typeof controlOf>) => {
+      calls += 1;
+      if (calls > 1) return;
+      Atomics.store(slots, SLOT.BUSY + 1, busy);
+      Atomics.add(slots, SLOT.NEXT, 1);
+      Atomics.store(slots, SLOT.ABORT, 1);
+    };
+    const { control, run } = createPool(kernel, { progressMs: 20_000, settleMs: 5 });
+    const begin = performance.now();
+    const found = codeOf(() => run(LARGE));
+    assert.is(found, code, worker);
+    assert.is(
+      codeOf(() => run(SMALL)),
+      'aborted',
+    );
+    Atomics.store(control.slots, SLOT.ABORT, 0);
+    Atomics.store(control.slots, SLOT.BUSY + 1, 0);
+    const before = calls;
+    assert.is(
+      codeOf(() => run(SMALL)),
+      undefined,
+    );
+    assert.is(calls, before + 1);
+    assert.ok(performance.now() - begin < 10_000, worker);
+  }
 });
 
 pool('law: of a call that was given up no ticket is left', () => {

@@ -139,9 +139,9 @@ function countFinished(slots: Int32Array, number: number, tickets: number): void
   }
 }
 
-/** Waits until every ticket of a call is done.
+/** Waits until every ticket of a call is done, or its caller stops it.
  *  @param patienceMs without any progress
- *  @throws worker-failed, worker-lost */
+ *  @throws aborted, worker-failed, worker-lost */
 export function awaitFinished(control: Control, number: number, patienceMs: number): void {
   const { slots } = control;
   const done = tagged(number, Math.ceil(slots[SLOT.UNITS] / slots[SLOT.GRAIN]));
@@ -152,6 +152,7 @@ export function awaitFinished(control: Control, number: number, patienceMs: numb
   let since = performance.now();
   while (seen !== done) {
     if (Atomics.load(slots, SLOT.FAILED) !== 0) throw workerFailed(control);
+    throwIfStopped(control);
     Atomics.wait(slots, SLOT.FINISHED, seen, SLEEP_MS);
     const now = Atomics.load(slots, SLOT.FINISHED);
     if (now !== seen) since = performance.now();
@@ -185,18 +186,34 @@ export function reportFailure({ slots, reason }: Control, worker: number, messag
   Atomics.notify(slots, SLOT.FINISHED);
 }
 
+/** Asks for a stop of the present call, and wakes the engine if it waits for the rest of it. */
+export function requestAbort({ slots }: Control): void {
+  Atomics.store(slots, SLOT.ABORT, 1);
+  Atomics.notify(slots, SLOT.FINISHED);
+}
+
+/** Goes on unless the engine's caller asked for a stop. @throws aborted */
+export function throwIfStopped({ slots }: Control): void {
+  if (Atomics.load(slots, SLOT.ABORT) === 0) return;
+  throw new BaichuanError('aborted', {
+    what: 'The caller stopped the work.',
+    fix: 'Call again without the abort signal to finish it.',
+  });
+}
+
 /** Gives up the present call: no ticket of it can be claimed any more. */
 export function abandon({ slots }: Control): void {
   Atomics.store(slots, SLOT.NEXT, tagged(Atomics.load(slots, SLOT.CALL), INVALID));
 }
 
 /** Waits until nobody works on an abandoned call, so that its memory can be used again.
- *  @throws worker-lost */
-export function awaitIdle({ slots }: Control, patienceMs: number): void {
+ *  @param stoppedMs the patience once a stop is asked for @throws worker-lost */
+export function awaitIdle({ slots }: Control, patienceMs: number, stoppedMs: number): void {
   const since = performance.now();
   for (let worker = 0; worker < MAX_WORKERS; worker++) {
     while (Atomics.load(slots, SLOT.BUSY + worker) !== 0) {
-      if (performance.now() - since > patienceMs) throw workerLost(patienceMs);
+      const limitMs = Atomics.load(slots, SLOT.ABORT) === 0 ? patienceMs : stoppedMs;
+      if (performance.now() - since > limitMs) throw workerLost(limitMs);
       Atomics.wait(slots, SLOT.BUSY + worker, 1, 10);
     }
   }

@@ -14,6 +14,7 @@ import {
   MAX_TICKETS,
   publish,
   SLOT,
+  throwIfStopped,
   workOn,
 } from './control.ts';
 import { KERNEL_NUMBERS, type KernelName } from './ranged-kernels.ts';
@@ -28,7 +29,7 @@ const TICKETS_PER_THREAD = 8;
 export interface Patience {
   /** For a worker that shows no progress. */
   readonly progressMs: number;
-  /** After a failure, for those who are still at work. */
+  /** After a failure or a stop, for those who are still at work. */
   readonly settleMs: number;
 }
 
@@ -56,7 +57,7 @@ export function createSingleRunner(control: Control): KernelRunner {
   return {
     threads: 1,
     run(bank, kernel, args, { units }) {
-      throwIfAborted(control);
+      throwIfStopped(control);
       runKernel(bank, kernel, args, 0, units);
     },
   };
@@ -72,7 +73,7 @@ export function createPoolRunner(
   // Whether somebody may still work on a call that was given up: its memory must not be used.
   let broken = false;
   const settle = (patienceMs: number) => {
-    awaitIdle(control, patienceMs);
+    awaitIdle(control, patienceMs, settleMs);
     broken = false;
   };
   const runShared = (bank: Bank, kernel: KernelName, call: KernelCall) => {
@@ -89,14 +90,17 @@ export function createPoolRunner(
       // A ticket takes milliseconds; for who takes longer the next call waits again.
       try {
         settle(settleMs);
-      } catch {}
+      } catch (lost) {
+        // A stop alone would say that all is well: who holds it up has to be replaced.
+        if (Atomics.load(control.slots, SLOT.ABORT) !== 0) throw lost;
+      }
       throw error;
     }
   };
   return {
     threads,
     run(bank, kernel, args, { units, align = 1, work }) {
-      throwIfAborted(control);
+      throwIfStopped(control);
       if (broken) settle(progressMs);
       if (work < WORTH_SHARING || units <= align) {
         runKernel(bank, kernel, args, 0, units);
@@ -130,12 +134,4 @@ function runKernel(
       cause,
     });
   }
-}
-
-function throwIfAborted({ slots }: Control): void {
-  if (Atomics.load(slots, SLOT.ABORT) === 0) return;
-  throw new BaichuanError('aborted', {
-    what: 'The caller stopped the work.',
-    fix: 'Call again without the abort signal to finish it.',
-  });
 }
