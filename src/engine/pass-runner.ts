@@ -30,15 +30,14 @@ const FIRST_CHUNK = 1;
 const MAX_CHUNK = 64;
 
 /** Bytes that gate, up and their product may take in a chunk. Every bank has room for one chunk:
- *  13B has three banks, and is no faster with 64 tokens than with 32. */
-const WIDEST_BYTES = 8 * 2 ** 20;
+ *  13B has three banks, and is no faster with 48 tokens than with 24. */
+const WIDEST_BYTES = 4 * 2 ** 20;
 
-/** Tokens in a chunk, at most: a power of two. */
+/** Tokens in a chunk, at most: a multiple of 8, unless the model is too wide for that. */
 export function maxChunk({ intermediateSize }: BaichuanConfig): number {
   const bytesPerToken = 3 * intermediateSize * Float32Array.BYTES_PER_ELEMENT;
-  let tokens = MAX_CHUNK;
-  while (tokens > 1 && tokens * bytesPerToken > WIDEST_BYTES) tokens /= 2;
-  return tokens;
+  const fitting = Math.min(MAX_CHUNK, Math.floor(WIDEST_BYTES / bytesPerToken));
+  return fitting < 8 ? Math.max(1, fitting) : fitting - (fitting % 8);
 }
 
 export interface PassRunner {
