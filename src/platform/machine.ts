@@ -2,11 +2,15 @@
 
 import { isServerRuntime } from './threads.ts';
 
+/** Not imported: a bundler for browsers would look for it. */
+function system() {
+  return process.getBuiltinModule('node:os');
+}
+
 /** Threads that can run at once, at least 1. */
 export async function availableThreads(): Promise<number> {
   if (!isServerRuntime()) return Math.max(1, globalThis.navigator?.hardwareConcurrency ?? 1);
-  const { availableParallelism } = await import('node:os');
-  return Math.max(1, availableParallelism());
+  return Math.max(1, system().availableParallelism());
 }
 
 /** Memory for this process, in bytes. */
@@ -31,7 +35,7 @@ export interface MemoryFigures {
 /** The memory of this machine, or undefined where that is not told. */
 export async function machineMemory(): Promise<MachineMemory | undefined> {
   if (!isServerRuntime()) return undefined;
-  const os = await import('node:os');
+  const os = system();
   return memoryOf({
     platform: os.platform(),
     total: os.totalmem(),
