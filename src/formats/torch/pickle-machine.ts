@@ -34,6 +34,9 @@ const MAX_ITEMS = 4_000_000;
  *  hold them. An empty dict is one byte of the pickle, but 200 of memory. */
 const MAX_CONTAINERS = 300_002;
 
+/** One more than a state dict may hold, which says so itself. */
+const MAX_TENSORS = 100_001;
+
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const FIX = 'Download the file again and compare its sha256, or write it anew with torch.save.';
@@ -56,6 +59,7 @@ export class PickleMachine {
   private readonly memoOutOfTurn = new Map<number, PickleValue>();
   private items = 0;
   private containers = 0;
+  private tensors = 0;
 
   /** @param file the archive, for messages */
   constructor(bytes: Uint8Array, file: string, hooks: PickleHooks) {
@@ -194,11 +198,17 @@ export class PickleMachine {
     if (this.items > MAX_ITEMS) throw this.limitError('number of items', MAX_ITEMS);
   }
 
-  /** Counts a list, a dict or a tensor before it is made. @throws pickle-limit */
+  /** Counts a list or a dict before it is made. @throws pickle-limit */
   countContainer(): void {
     this.containers += 1;
     if (this.containers > MAX_CONTAINERS)
       throw this.limitError('number of containers', MAX_CONTAINERS);
+  }
+
+  /** Counts a tensor before it is made. @throws pickle-limit */
+  countTensor(): void {
+    this.tensors += 1;
+    if (this.tensors > MAX_TENSORS) throw this.limitError('number of tensors', MAX_TENSORS);
   }
 
   private limitError(name: string, limit: number): BaichuanError {

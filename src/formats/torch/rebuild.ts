@@ -96,7 +96,7 @@ function rebuildTensor(items: readonly PickleValue[], machine: PickleMachine): P
   if (isPlain && isStorage(storage) && isSize(offset) && isSizes(shape) && isSizes(strides)) {
     const [sizes, steps] = [numbersOf(shape), numbersOf(strides)];
     if (sizes.length === steps.length) {
-      machine.countContainer();
+      machine.countTensor();
       return { kind: 'tensor', storage, offset, shape: sizes, strides: steps };
     }
   }
