@@ -3,12 +3,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { EngineOptions } from '../../src/engine/engine-options.ts';
-import { load, openModel } from '../../src/engine/load.ts';
-import { planMemory } from '../../src/engine/plan.ts';
-import { readWeights } from '../../src/engine/read-weights.ts';
-import { startRemoteEngine } from '../../src/engine/remote-engine.ts';
+import { load } from '../../src/engine/load.ts';
 import { kernelsBinary } from '../../src/kernels/wasm/module.ts';
-import type { Patience } from '../../src/kernels/wasm/pool.ts';
 import { chooseSimd } from '../../src/kernels/wasm/simd.ts';
 import {
   type StartThread,
@@ -17,7 +13,7 @@ import {
   type ThreadEvents,
 } from '../../src/platform/threads.ts';
 import { GOLDENS } from '../support/goldens.ts';
-import { HANGING_WORKER } from '../support/hanging-worker.ts';
+import { hangingEngine } from '../support/hanging-worker.ts';
 import { type SyntheticShape, syntheticFolder } from '../support/synthetic-model.ts';
 
 const engine = suite('threads');
@@ -59,12 +55,11 @@ engine('law: rotary models give the same bits in any number of threads', async (
 const sleep = (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs));
 
 /** What a promise was rejected with, or undefined. */
-function failureOf(promise: Promise<unknown>) {
-  return promise.then(
+const failureOf = (promise: Promise<unknown>) =>
+  promise.then(
     () => undefined,
     (reason) => reason,
   );
-}
 
 /** Starts threads as usual and keeps hold of them: the engine worker is the first. */
 function watchedThreads() {
@@ -162,47 +157,24 @@ engine('law: a stop ends a prompt within a moment and changes nothing', async ()
     // Neighbours on the machine may hold up some rounds, but not every one.
     let durationMs = await stop();
     for (let round = 0; round < 5 && durationMs >= 1000; round++) durationMs = await stop();
-    assert.ok(durationMs < 1000, `${durationMs} ms`);
+    assert.ok(durationMs < 1000);
     assert.equal(await sequence.append([5]), expected);
   }
 });
-
-/** An engine whose first worker of the pool hangs in the first pass.
- *  @param onHang told when it does */
-async function hangingEngine(patience: Patience, onHang: () => void) {
-  const { config, checkpoint } = await openModel(FOLDER);
-  const { banks, formats } = planMemory(config, { contextLength: 128 });
-  const threads: Thread[] = [];
-  const start: StartThread = async (source, events) => {
-    const hangs = threads.length === 1;
-    const onMessage = hangs ? onHang : events.onMessage;
-    const thread = await startThread(hangs ? HANGING_WORKER : source, { ...events, onMessage });
-    threads.push(thread);
-    return thread;
-  };
-  const remote = await startRemoteEngine({
-    ...{ setup: { config, contextLength: 128, formats }, banks, threads: 3, patience },
-    ...{ activations: 'exact', cache: 'f32', startThread: start },
-    module: await WebAssembly.compile(kernelsBinary({ simd: chooseSimd(), shared: true })),
-  });
-  const target = { engine: remote, formats };
-  await readWeights({ config, checkpoint }, target, { onNotice: assert.unreachable });
-  threads[1].post('hang');
-  const sequence = remote.open();
-  const run = (signal?: AbortSignal) =>
-    remote.run([{ sequence, ids: IDS }], { logits: 'last', signal });
-  return { run, dispose: remote.dispose, threads };
-}
 
 engine('law: a worker that hangs is replaced, after a stop at once', async () => {
   const expected = (await logits({ threads: 1 })).slice(-SHAPE.vocabSize);
   for (const stops of [true, false]) {
     const controller = new AbortController();
     const patience = { progressMs: stops ? 20_000 : 300, settleMs: 50 };
-    const hanging = await hangingEngine(patience, () => stops && controller.abort());
+    const hanging = await hangingEngine(FOLDER, IDS, patience, () => stops && controller.abort());
     try {
       const begin = performance.now();
-      const error = await failureOf(hanging.run(controller.signal));
+      let error = await failureOf(hanging.run(controller.signal));
+      // The worker may come too late for a pass.
+      for (let pass = 0; pass < 50 && error === undefined; pass++) {
+        error = await failureOf(hanging.run(controller.signal));
+      }
       assert.is(error?.code, stops ? 'aborted' : 'worker-lost', String(error));
       assert.equal((await hanging.run()).logits, expected);
       assert.ok(performance.now() - begin < 15_000, `stops: ${stops}`);

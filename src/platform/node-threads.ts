@@ -23,7 +23,10 @@ export function startNodeThread(source: string, events: ThreadEvents): Thread {
     post: (message, transfer = []) => worker.postMessage(message, transfer as TransferListItem[]),
     async terminate() {
       ended = true;
+      // Node may find nothing left to do, and end, before it learns that the worker has ended.
+      const waiting = setInterval(() => {}, 1000);
       await worker.terminate();
+      clearInterval(waiting);
     },
     hold(held) {
       if (held) worker.ref();
