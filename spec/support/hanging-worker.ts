@@ -19,12 +19,20 @@ export const HANGING_WORKER = `
 const threads = globalThis.process?.getBuiltinModule?.('node:worker_threads');
 const owner = threads?.parentPort ?? globalThis;
 let told;
+let wanted = false;
 owner.onmessage = ({ data }) => {
-  if (data.port === undefined) return hang(told);
-  data.port.onmessage = (event) => {
-    told = event.data;
-  };
+  if (data.port === undefined) wanted = true;
+  else
+    data.port.onmessage = (event) => {
+      told = event.data;
+      begin();
+    };
+  begin();
 };
+// The two messages come through channels of their own, in either order.
+function begin() {
+  if (wanted && told !== undefined) hang(told);
+}
 function hang({ worker, control }) {
   const slots = new Int32Array(control, 0, ${SLOT.BUSY} + worker + 1);
   for (;;) {
