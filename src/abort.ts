@@ -18,8 +18,9 @@ export function followSignal(signal: AbortSignal | undefined) {
   return { signal: controller.signal, release };
 }
 
-/** What is thrown where a signal ended the work. */
-export function abortedError(signal: AbortSignal | undefined): BaichuanError {
+/** What is thrown where the caller ended the work.
+ *  @param signal that said so, where it is at hand */
+export function abortedError(signal?: AbortSignal): BaichuanError {
   return new BaichuanError('aborted', {
     what: 'The caller stopped the work.',
     fix: 'Call again without the abort signal to finish it.',

@@ -213,8 +213,8 @@ async function openFiles(
 /** The folder of a model, and the file in it that was named.
  *  @param signal heard by all that the folder does @throws io-not-found, io-failed, aborted */
 export async function placeOf(source: string | URL | Folder, signal: AbortSignal | undefined) {
-  if (isFolder(source)) return { folder: heeding(source, signal), weights: undefined };
-  return isWebAddress(source) ? locateHttpModel(source, { signal }) : locate(source);
+  const { folder, weights } = await locate(source);
+  return { folder: heeding(folder, signal), weights };
 }
 
 /** The folder, told of the signal by every call. */
@@ -227,8 +227,10 @@ function heeding(folder: Folder, signal: AbortSignal | undefined): Folder {
   };
 }
 
-/** Imported here and not above: browsers have no such module, and pass folders. */
-async function locate(source: string | URL) {
+async function locate(source: string | URL | Folder) {
+  if (isFolder(source)) return { folder: source, weights: undefined };
+  if (isWebAddress(source)) return locateHttpModel(source);
+  // Imported here and not above: browsers have no such module, and pass folders.
   const { locateModel } = await import('../platform/node.ts');
   const { pathOf } = await import('../platform/node-paths.ts');
   return locateModel(pathOf(source));

@@ -54,7 +54,7 @@ export function httpFolder(address: string | URL, options: HttpOptions = {}): Fo
 
 function folderAt(base: URL, named: string | undefined, options: HttpOptions): Folder {
   const name = printable(base);
-  const fileOf = (file: string, signal = options.signal): HttpFile => {
+  const fileOf = (file: string, signal: AbortSignal | undefined): HttpFile => {
     const url = new URL(encodeURIComponent(file), base);
     url.search = base.search;
     return { ...options, url, name: `${name}/${file}`, signal };

@@ -13,8 +13,6 @@ export interface HttpOptions {
   readonly patienceMs?: number | undefined;
   /** The pause before the first repetition; it doubles every time. */
   readonly retryMs?: number | undefined;
-  /** Ends requests and pauses. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is asked for. */
@@ -22,6 +20,8 @@ export interface HttpFile extends HttpOptions {
   /** For messages: without password and query. */
   readonly name: string;
   readonly url: URL;
+  /** Ends requests and pauses. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** An answer, of which the body is read piece by piece. */

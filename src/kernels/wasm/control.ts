@@ -9,6 +9,7 @@
  *  compare-and-exchange only: a worker that comes late, with the arguments of an earlier call,
  *  claims and counts nothing. The engine invalidates `NEXT` before it writes new arguments. */
 
+import { abortedError } from '../../abort.ts';
 import { BaichuanError } from '../../errors.ts';
 
 /** Places in the block as Int32Array, each group on a cache line of its own (16 numbers). */
@@ -194,11 +195,7 @@ export function requestAbort({ slots }: Control): void {
 
 /** Goes on unless the engine's caller asked for a stop. @throws aborted */
 export function throwIfStopped({ slots }: Control): void {
-  if (Atomics.load(slots, SLOT.ABORT) === 0) return;
-  throw new BaichuanError('aborted', {
-    what: 'The caller stopped the work.',
-    fix: 'Call again without the abort signal to finish it.',
-  });
+  if (Atomics.load(slots, SLOT.ABORT) !== 0) throw abortedError();
 }
 
 /** Gives up the present call: no ticket of it can be claimed any more. */
