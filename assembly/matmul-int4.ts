@@ -35,13 +35,15 @@ import {
 } from './dot';
 import { INT4_GROUP, manyTokens, SCRATCH_BYTES, storeToken } from './int4-tiles';
 import { ROWS } from './row-blocks';
-import { areSuspect, finiteHalves, joinHigh, joinLow, scaleHalves } from './scale-lanes';
-
-/** Storage of the scales, as a type that the loops are compiled for: per group, finite or with
- *  infinity and NaN, or per row. */
-type Float16 = u16;
-type AnyFloat16 = i16;
-type Float32 = f32;
+import {
+  AnyFloat16,
+  Float16,
+  Float32,
+  halvesOf,
+  joinHigh,
+  joinLow,
+  mustRepeat,
+} from './scale-lanes';
 
 /** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param qPtr `[G, T, 32]` as
  *  in dot.ts @param scalesPtr float32 `[G, T]` @param offsetsPtr −8 · Σ q, int32 `[G, T]`
@@ -155,9 +157,7 @@ function oneToken<S>(
     let scaleHigh = scaleLow;
     if (!isFloat<S>()) {
       const scales = v128.load(w);
-      const halves = isSigned<S>()
-        ? scaleHalves(scales, scaleMask)
-        : finiteHalves(scales, scaleMask);
+      const halves = halvesOf<S>(scales, scaleMask);
       seen |= load<u64>(w) | load<u64>(w, 8);
       scaleLow = f32x4.mul(scaleLow, joinLow(scales, halves, scalePower));
       scaleHigh = f32x4.mul(scaleHigh, joinHigh(scales, halves, scalePower));
@@ -190,5 +190,5 @@ function oneToken<S>(
   }
 
   storeToken<S>(yPtr, yLow, yHigh, wPtr, rows);
-  return !isFloat<S>() && !isSigned<S>() && areSuspect(seen);
+  return mustRepeat<S>(seen);
 }

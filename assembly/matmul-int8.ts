@@ -36,17 +36,19 @@ import {
   partialDotAdd,
   secondPart,
 } from './dot';
-import { areSuspect, finiteHalves, joinHigh, joinLow, scaleHalves } from './scale-lanes';
+import {
+  AnyFloat16,
+  Float16,
+  Float32,
+  halvesOf,
+  joinHigh,
+  joinLow,
+  mustRepeat,
+} from './scale-lanes';
 import { ROWS, storeRows } from './row-blocks';
 
 /** Bytes of eight rows of a group without its scales. */
 const GROUP: usize = 256;
-
-/** Storage of the scales, as a type that the loops are compiled for: per group, finite or with
- *  infinity and NaN, or per row. */
-type Float16 = u16;
-type AnyFloat16 = i16;
-type Float32 = f32;
 
 /** @param yPtr float32 `[T, outFeatures]` (overwritten in the rows) @param qPtr `[G, T, 32]` as
  *  in dot.ts @param scalesPtr float32 `[G, T]` @param wPtr row block 0 */
@@ -148,9 +150,7 @@ function oneToken<S>(
     let scaleHigh = scaleLow;
     if (!isFloat<S>()) {
       const scales = v128.load(w);
-      const halves = isSigned<S>()
-        ? scaleHalves(scales, scaleMask)
-        : finiteHalves(scales, scaleMask);
+      const halves = halvesOf<S>(scales, scaleMask);
       seen |= load<u64>(w) | load<u64>(w, 8);
       scaleLow = f32x4.mul(scaleLow, joinLow(scales, halves, scalePower));
       scaleHigh = f32x4.mul(scaleHigh, joinHigh(scales, halves, scalePower));
@@ -183,7 +183,7 @@ function oneToken<S>(
   }
 
   storeToken<S>(yPtr, yLow, yHigh, wPtr, rows);
-  return !isFloat<S>() && !isSigned<S>() && areSuspect(seen);
+  return mustRepeat<S>(seen);
 }
 
 /** y + float(sum) · (wScale · xScale), or · xScale where the row has one scale. */
@@ -217,9 +217,7 @@ function twoTokens<S>(
     let scaleHigh = y0;
     if (!isFloat<S>()) {
       const scales = v128.load(w);
-      const halves = isSigned<S>()
-        ? scaleHalves(scales, scaleMask)
-        : finiteHalves(scales, scaleMask);
+      const halves = halvesOf<S>(scales, scaleMask);
       seen |= load<u64>(w) | load<u64>(w, 8);
       scaleLow = joinLow(scales, halves, scalePower);
       scaleHigh = joinHigh(scales, halves, scalePower);
@@ -262,7 +260,7 @@ function twoTokens<S>(
 
   storeToken<S>(yPtr, y0, z0, wPtr, rows);
   storeToken<S>(yPtr + yStride, y1, z1, wPtr, rows);
-  return !isFloat<S>() && !isSigned<S>() && areSuspect(seen);
+  return mustRepeat<S>(seen);
 }
 
 /** Stores the rows of one token, times the scale of the row where it has one. */

@@ -8,6 +8,12 @@
 
 import { float16Exponent, upperExponent } from './constants';
 
+/** Storage of the scales, as a type that the loops are compiled for: per group, finite or with
+ *  infinity and NaN, or per row. */
+export type Float16 = u16;
+export type AnyFloat16 = i16;
+export type Float32 = f32;
+
 /** The upper halves of finite numbers. @param mask `float16Mask()` */
 @inline
 export function finiteHalves(x: v128, mask: v128): v128 {
@@ -28,11 +34,18 @@ export function scaleHalves(x: v128, mask: v128): v128 {
   return upperHalves(x, mask, float16Exponent(), upperExponent());
 }
 
-/** Whether any scale may be infinity or NaN: one is 2 or more in magnitude.
- *  @param bits of all of them, four in a word, joined by or */
+/** The upper halves of scales that are stored as S. */
 @inline
-export function areSuspect(bits: u64): bool {
-  return (bits & 0x4000400040004000) !== 0;
+export function halvesOf<S>(x: v128, mask: v128): v128 {
+  return isSigned<S>() ? scaleHalves(x, mask) : finiteHalves(x, mask);
+}
+
+/** Whether what was computed with finite scales must be computed with any: one is 2 or more in
+ *  magnitude, and so may be infinity or NaN.
+ *  @param bits of all scales, four in a word, joined by or */
+@inline
+export function mustRepeat<S>(bits: u64): bool {
+  return !isFloat<S>() && !isSigned<S>() && (bits & 0x4000400040004000) !== 0;
 }
 
 /** Elements 0…3. @param upper their upper halves @param power `float16Power()` */
