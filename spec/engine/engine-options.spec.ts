@@ -2,7 +2,11 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type EngineOptions, settleEngineOptions } from '../../src/engine/engine-options.ts';
+import {
+  type EngineOptions,
+  isPackingShared,
+  settleEngineOptions,
+} from '../../src/engine/engine-options.ts';
 import { availableThreads } from '../../src/platform/machine.ts';
 
 const settling = suite('engine/engine-options');
@@ -35,6 +39,15 @@ settling('law: one thread in place of several is told, with its reason', async (
     assert.is(notices.length, Number(told), JSON.stringify([options, small]));
     if (told) assert.match(notices[0], 'One thread is used: without SharedArrayBuffer');
   }
+});
+
+settling('law: the pool packs weights where a core is left for the reader', () => {
+  const shared = [1, 2, 3, 4].map((cores) => [1, 2, 4].map((n) => isPackingShared(n, cores)));
+  const [few, many] = [
+    [false, false, false],
+    [false, true, true],
+  ];
+  assert.equal(shared, [few, few, many, many]);
 });
 
 settling.run();

@@ -12,6 +12,7 @@ import {
   type Thread,
   type ThreadEvents,
 } from '../../src/platform/threads.ts';
+import { startFilledEngine } from '../support/filled-engine.ts';
 import { GOLDENS } from '../support/goldens.ts';
 import { hangingEngine } from '../support/hanging-worker.ts';
 import { type SyntheticShape, syntheticFolder } from '../support/synthetic-model.ts';
@@ -44,6 +45,28 @@ for (const quantize of ['none', 'int8', 'int4', 'int8-channel', 'int4-channel'] 
     }
   });
 }
+
+engine(
+  'law: whether the pool packs the weights or the engine alone, the bits are the same',
+  async () => {
+    for (const quantize of ['none', 'int8', 'int4', 'int8-channel', 'int4-channel'] as const) {
+      const all: Float32Array[] = [];
+      for (const [threads, packsTogether] of [
+        [1, false],
+        [3, false],
+        [3, true],
+      ] as const) {
+        const filled = await startFilledEngine(FOLDER, { threads, packsTogether, quantize });
+        const sequence = filled.open();
+        all.push((await filled.run([{ sequence, ids: IDS }], { logits: 'last' })).logits);
+        await filled.dispose();
+      }
+      assert.ok(all[0].length > 0 && all[0].every(Number.isFinite));
+      assert.equal(all[1], all[0], `${quantize}, alone`);
+      assert.equal(all[2], all[0], `${quantize}, together`);
+    }
+  },
+);
 
 engine('law: rotary models give the same bits in any number of threads', async () => {
   const rotary = syntheticFolder({ ...SHAPE, position: 'rope' });

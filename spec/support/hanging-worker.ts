@@ -1,17 +1,11 @@
 /** A worker of the pool that claims one ticket and never finishes it: it stands for one that the
  *  system holds up, or ended without a word. */
 
-import * as assert from 'uvu/assert';
-import { openModel } from '../../src/engine/load.ts';
-import { planMemory } from '../../src/engine/plan.ts';
-import { readWeights } from '../../src/engine/read-weights.ts';
-import { startRemoteEngine } from '../../src/engine/remote-engine.ts';
 import type { Folder } from '../../src/formats/hugging-face-folder.ts';
 import { SLOT } from '../../src/kernels/wasm/control.ts';
-import { kernelsBinary } from '../../src/kernels/wasm/module.ts';
 import type { Patience } from '../../src/kernels/wasm/pool.ts';
-import { chooseSimd } from '../../src/kernels/wasm/simd.ts';
 import { type StartThread, startThread, type Thread } from '../../src/platform/threads.ts';
+import { startFilledEngine } from './filled-engine.ts';
 
 /** The script of the worker. From its second message on it looks for a ticket, and posts a message
  *  when it has claimed one. */
@@ -56,8 +50,6 @@ export async function hangingEngine(
   patience: Patience,
   onHang: () => void,
 ) {
-  const { config, checkpoint } = await openModel(folder);
-  const { banks, formats } = planMemory(config, { contextLength: 128 });
   const threads: Thread[] = [];
   const start: StartThread = async (source, events) => {
     const hangs = threads.length === 1;
@@ -66,13 +58,7 @@ export async function hangingEngine(
     threads.push(thread);
     return thread;
   };
-  const remote = await startRemoteEngine({
-    ...{ setup: { config, contextLength: 128, formats }, banks, threads: 3, patience },
-    ...{ activations: 'exact', cache: 'f32', startThread: start },
-    module: await WebAssembly.compile(kernelsBinary({ simd: chooseSimd(), shared: true })),
-  });
-  const target = { engine: remote, formats };
-  await readWeights({ config, checkpoint }, target, { onNotice: assert.unreachable });
+  const remote = await startFilledEngine(folder, { threads: 3, patience, startThread: start });
   threads[1].post('hang');
   const run = (signal?: AbortSignal) => {
     const sequence = remote.open();

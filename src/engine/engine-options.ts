@@ -46,6 +46,8 @@ export interface EngineChoice {
   readonly activations: 'exact' | 'fast';
   readonly kvCache: CacheFormat;
   readonly threads: number;
+  /** Whether they pack the weights together while the caller's thread reads. */
+  readonly packsTogether: boolean;
   readonly simd: Simd;
   /** Whether the memories are shared between threads. */
   readonly shared: boolean;
@@ -129,12 +131,14 @@ export async function settleEngineOptions(
     if (simd !== 'auto' || options.wasm !== undefined) {
       onNotice('The reference kernels use no WebAssembly: its build does not matter.');
     }
-    return { ...common, kvCache: 'f32', threads: 1, simd: 'baseline', shared: false };
+    const alone = { threads: 1, packsTogether: false, shared: false } as const;
+    return { ...common, ...alone, kvCache: 'f32', simd: 'baseline' };
   }
   const best = chooseSimd();
   if (simd === 'relaxed' && best !== 'relaxed') throw noRelaxedSimd();
   const canShare = canShareMemory();
-  const most = Math.min(await availableThreads(), MOST_THREADS);
+  const cores = await availableThreads();
+  const most = Math.min(cores, MOST_THREADS);
   const wantedThreads = options.threads ?? (small ? 1 : most);
   if (!canShare && wantedThreads > 1) {
     onNotice(
@@ -144,7 +148,16 @@ export async function settleEngineOptions(
     );
   }
   const threads = canShare ? wantedThreads : 1;
-  return { ...common, threads, shared: threads > 1, simd: simd === 'auto' ? best : simd };
+  const packsTogether = isPackingShared(threads, cores);
+  const shared = threads > 1;
+  return { ...common, threads, packsTogether, shared, simd: simd === 'auto' ? best : simd };
+}
+
+/** Whether the threads of a pool pack weights together. Reading takes most of a core: of two, one
+ *  packs as fast alone as with another thread, for which it would wait whenever that has to give
+ *  its core to the reader. */
+export function isPackingShared(threads: number, cores: number): boolean {
+  return threads > 1 && cores > 2;
 }
 
 /** The compiled kernels. @throws option-value when the caller's are none */

@@ -54,13 +54,14 @@ function serveEngine(self: OwnThread, start: EngineStart): void {
 }
 
 function createEngine(start: EngineStart) {
-  const { setup, banks, module, control: buffer, ports, patience, ...options } = start;
+  const { setup, control: buffer, ports, patience, packsTogether, ...options } = start;
+  const { module } = start;
   const control = controlOf(buffer);
   const shared = ports.length > 0;
-  const runner = shared
-    ? createPoolRunner(control, 1 + ports.length, patience)
-    : createSingleRunner(control);
-  const kernels = createWasmKernels({ ...options, module, banks, runner, shared });
+  const alone = createSingleRunner(control);
+  const runner = shared ? createPoolRunner(control, 1 + ports.length, patience) : alone;
+  const packer = packsTogether ? runner : alone;
+  const kernels = createWasmKernels({ ...options, runner, packer, shared });
   const { memories } = kernels;
   const attach = (worker: number, port: MessagePort) => {
     if (buffer instanceof ArrayBuffer) return;
@@ -113,12 +114,15 @@ async function answer(
   engine: Engine,
   sequences: ReadonlyMap<number, number>,
   request: Request,
-): Promise<number | PassResult | undefined> {
+): Promise<PassResult | undefined> {
   switch (request.method) {
     case 'write':
-      return engine.write(request.name, request.row, request.rows).finally(() => {
+      try {
+        await engine.write(request.name, request.row, request.rows);
+      } finally {
         free(request.rows.bytes.buffer);
-      });
+      }
+      return undefined;
     case 'run': {
       const parts = request.parts.map(({ sequence, ids }) => ({
         sequence: sequences.get(sequence) ?? -1,
@@ -138,8 +142,8 @@ function free(buffer: ArrayBufferLike): void {
   transfer?.call(buffer, 0);
 }
 
-function transferable(value: number | PassResult | undefined): ArrayBuffer[] {
-  if (value === undefined || typeof value === 'number') return [];
+function transferable(value: PassResult | undefined): ArrayBuffer[] {
+  if (value === undefined) return [];
   const arrays = [value.logits, ...value.activations.map(({ values }) => values)];
   return arrays.map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer);
 }

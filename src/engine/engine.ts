@@ -52,8 +52,8 @@ export interface Engine extends Sequences {
   /** Tokens that the next chunk of a prompt should have. */
   readonly chunkTokens: number;
   /** Takes rows of a parameter while the model is loaded, in order.
-   *  @param row the first of them @returns how many weights are NaN or infinite */
-  write(name: string, row: number, rows: ParameterRows): Promise<number>;
+   *  @param row the first of them */
+  write(name: string, row: number, rows: ParameterRows): Promise<void>;
   /** Runs one pass and commits it to the cache, or leaves the cache as it was; passes wait for each
    *  other. @throws aborted, context-length, out-of-memory, worker-failed, worker-lost */
   run(parts: readonly PassPart[], options: RunOptions): Promise<PassResult>;

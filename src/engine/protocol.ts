@@ -20,6 +20,8 @@ export interface EngineStart {
   readonly banks: readonly BankPlan[];
   readonly activations: 'exact' | 'fast';
   readonly cache: CacheFormat;
+  /** Whether the pool helps to pack the weights while they are read. */
+  readonly packsTogether: boolean;
   readonly module: WebAssembly.Module;
   /** Shared between all threads, or of the engine worker alone where nothing can be shared. */
   readonly control: SharedArrayBuffer | ArrayBuffer;
@@ -61,7 +63,7 @@ export type EngineMessage = { readonly id: number; readonly request: Request } |
 
 export interface Answer {
   readonly id: number;
-  readonly value?: number | PassResult | undefined;
+  readonly value?: PassResult | undefined;
   readonly error?: SentError | undefined;
 }
 

@@ -1,10 +1,11 @@
 /** From files into an engine: every parameter in blocks of whole rows. While the engine widens,
- *  quantizes and packs some blocks, the next ones are read. */
+ *  quantizes and packs some blocks, the next ones are read, and searched for NaN and infinities. */
 
 import { throwIfAborted } from '../abort.ts';
 import type { BaichuanConfig } from '../config.ts';
 import type { Checkpoint, StoredTensor } from '../formats/checkpoint.ts';
 import type { WeightFormat } from '../kernels/kernels.ts';
+import { countNotFinite } from '../kernels/not-finite.ts';
 import { PACK_ROWS } from '../kernels/wasm/layout.ts';
 import { parameterTable } from '../model/weights.ts';
 import { macrotask } from '../turns.ts';
@@ -77,13 +78,14 @@ async function readParameter(
   const isWidened = isRequantized(stored.dtype, format, isTable);
   const wideBytes = isWidened ? Float32Array.BYTES_PER_ELEMENT * columns : bytesPerRow;
   const blockRows = Math.max(1, Math.floor(BLOCK_BYTES / (wideBytes * PACK_ROWS))) * PACK_ROWS;
-  const inFlight: Promise<number>[] = [];
+  const inFlight: Promise<void>[] = [];
   let notFinite = 0;
   try {
     for (let row = 0; row < rows; row += blockRows) {
       throwIfAborted(signal);
       const count = Math.min(blockRows, rows - row);
       const source = await readStoredRows(stored, row, count);
+      notFinite += countNotFinite(source);
       const written = engine.write(
         stored.name,
         row,
@@ -91,7 +93,7 @@ async function readParameter(
       );
       written.catch(() => undefined);
       inFlight.push(written);
-      if (inFlight.length >= BLOCKS_IN_FLIGHT) notFinite += (await inFlight.shift()) ?? 0;
+      if (inFlight.length >= BLOCKS_IN_FLIGHT) await inFlight.shift();
       report(stored.name, count * bytesPerRow);
       if (row + blockRows < rows) await macrotask();
     }
@@ -99,7 +101,7 @@ async function readParameter(
     // Nothing may still be on its way when an error is reported.
     await Promise.allSettled(inFlight);
   }
-  for (const written of inFlight) notFinite += await written;
+  await Promise.all(inFlight);
   return notFinite;
 }
 

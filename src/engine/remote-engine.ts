@@ -133,7 +133,7 @@ function createRemote(connection: Connection): Engine {
     async write(name, row, { bytes, ...rows }) {
       const own = withOwnBuffer(bytes);
       const request = { method: 'write', name, row, rows: { ...rows, bytes: own } } as const;
-      return (await ask(request, [own.buffer])) as number;
+      await ask(request, [own.buffer]);
     },
     run(parts, options) {
       const result = previous.then(() => runAlone(parts, options));

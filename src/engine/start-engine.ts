@@ -62,6 +62,7 @@ export async function startEngine(request: EngineRequest): Promise<StartedEngine
     banks: plan.banks,
     activations: choice.activations,
     cache: choice.kvCache,
+    packsTogether: choice.packsTogether,
     module,
     threads: choice.threads,
     startThread: options.startThread,

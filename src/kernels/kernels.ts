@@ -45,8 +45,8 @@ export interface ParameterRows {
 export interface Parameter<Weight> {
   readonly weight: Weight;
   /** Takes rows in order; every row exactly once.
-   *  @param row the first of them @returns how many weights are NaN or infinite */
-  write(row: number, rows: ParameterRows): number;
+   *  @param row the first of them */
+  write(row: number, rows: ParameterRows): void;
 }
 
 /** A linear layer's weight, `[outFeatures, inFeatures]`, in the private layout of a kernel set. */

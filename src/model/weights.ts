@@ -79,7 +79,7 @@ export function parameterShapes(config: BaichuanConfig): ReadonlyMap<string, rea
 export interface UnfilledWeights {
   readonly weights: BaichuanWeights;
   /** Takes rows of a parameter; see `Parameter.write`. */
-  write(name: string, row: number, rows: ParameterRows): number;
+  write(name: string, row: number, rows: ParameterRows): void;
 }
 
 /** Makes room for every weight of a model.

@@ -19,7 +19,6 @@ import type {
   Place,
   WeightFormat,
 } from '../kernels.ts';
-import { countNotFinite } from '../not-finite.ts';
 import { createWidener, type Widener } from '../wasm/module.ts';
 
 /** The numbers of a weight: `[rows, columns]` of float32, or a quantized matrix. */
@@ -63,7 +62,6 @@ export function createReferenceVector(length: number, _place: Place): Parameter<
   const weight = createTensor([length]);
   const write = (_: number, rows: ParameterRows) => {
     float32(weight).set(floatsOf(rows));
-    return countNotFinite(rows);
   };
   return { weight, write };
 }
@@ -102,7 +100,6 @@ function createNumbers(shape: readonly [number, number], format: WeightFormat) {
     const floats = new Float32Array(shape[0] * columns);
     const write = (row: number, rows: ParameterRows) => {
       floats.set(floatsOf(rows), row * columns);
-      return countNotFinite(rows);
     };
     return { numbers: { floats }, write };
   }
@@ -111,7 +108,6 @@ function createNumbers(shape: readonly [number, number], format: WeightFormat) {
     const { values, scales } = quantizedRows(format, rows, columns);
     quantized.values.set(values, row * columns);
     quantized.scales.set(scales, row * scalesPerRow(format, columns));
-    return countNotFinite(rows);
   };
   return { numbers: { quantized }, write };
 }

@@ -26,6 +26,8 @@ export interface WasmKernelOptions {
   readonly shared: boolean;
   readonly banks: readonly BankPlan[];
   readonly runner: KernelRunner;
+  /** What packs the weights while they are read, where not the runner. */
+  readonly packer?: KernelRunner | undefined;
   /** How activations meet quantized weights: as float32, or in groups of int8. */
   readonly activations: 'exact' | 'fast';
   readonly cache: CacheFormat;
@@ -54,7 +56,8 @@ export interface BankSet {
 /** Makes banks as planned, and the kernels over them. @throws out-of-memory */
 export function createWasmKernels(options: WasmKernelOptions): WasmKernels {
   const set = createBankSet(options);
-  const { runner, bankAt, into, banks } = set;
+  const { bankAt, into, banks } = set;
+  const { packer = set.runner } = options;
   const linear = createLinearOperation(set, options.activations);
   return {
     name: 'wasm',
@@ -64,9 +67,9 @@ export function createWasmKernels(options: WasmKernelOptions): WasmKernels {
     moveTo: (arena, x) => into(bankWithArena(banks, arena), x),
 
     createLinear: (path, shape, format, place) =>
-      createPacked(bankAt(place), runner, path, shape, format),
-    createTable: (shape, format, place) => createBankTable(bankAt(place), runner, shape, format),
-    createVector: (length, place) => createBankVector(bankAt(place), runner, length),
+      createPacked(bankAt(place), packer, path, shape, format),
+    createTable: (shape, format, place) => createBankTable(bankAt(place), packer, shape, format),
+    createVector: (length, place) => createBankVector(bankAt(place), packer, length),
 
     linear: (x, weight: LinearWeight) => linear(x, weight as PackedWeight),
     ...createRowOperations(set),

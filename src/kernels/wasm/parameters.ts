@@ -15,7 +15,6 @@ import type {
   ParameterRows,
   WeightFormat,
 } from '../kernels.ts';
-import { countNotFinite } from '../not-finite.ts';
 import type { Bank } from './bank.ts';
 import {
   GROUP,
@@ -92,7 +91,7 @@ export function createPacked(
     expectRows(path, row, count, outFeatures);
     const block = packedBlockBytes(format, inFeatures);
     const target = pointer + Math.floor(row / PACK_ROWS) * block;
-    return inScratch(bank, rows, (source) => {
+    inScratch(bank, rows, (source) => {
       const args = [count, inFeatures];
       const range = { units: count, align: PACK_ROWS, work: count * inFeatures };
       const values = PACK_VALUES[`${rows.dtype} ${format}`];
@@ -135,10 +134,10 @@ export function createBankTable(
     const target = pointer + row * stride;
     if (SAME_BYTES.has(`${source.dtype} ${format}`)) {
       bank.bytes(target, source.bytes.length).set(source.bytes);
-      return countNotFinite(source);
+      return;
     }
     if (format !== 'int8') throw cannotHold('table', source, format);
-    return inScratch(bank, source, (scratch) => {
+    inScratch(bank, source, (scratch) => {
       const floats = { source: scratch, count, columns };
       eachFloatBlock(bank, runner, source, floats, (block, start, size) => {
         const args = [target + start * stride, block, columns];
@@ -200,13 +199,11 @@ function eachFloatBlock(
   }
 }
 
-/** Copies rows into the arena for the time of an action.
- *  @returns how many of their numbers are NaN or infinite */
-function inScratch(bank: Bank, rows: ParameterRows, action: (source: number) => void): number {
+/** Copies rows into the arena for the time of an action. */
+function inScratch(bank: Bank, rows: ParameterRows, action: (source: number) => void): void {
   const mark = bank.arena.mark();
   try {
     action(copyIn(bank, rows.bytes));
-    return countNotFinite(rows);
   } finally {
     bank.arena.release(mark);
   }
