@@ -199,4 +199,40 @@ cli('error: a bad line is named by its number, the lines before it answered', as
   assert.match(ids.stderr, /^input-line: stdin: line 1: .*list of token ids/);
 });
 
+/** Runs a command under a limit that a shell sets, or with options of V8. */
+function runLimited(limit: string, flags: readonly string[], args: readonly string[]) {
+  const command = `${limit}; exec "$0" "$@"`;
+  const program = [process.execPath, ...flags, MAIN, ...args];
+  return ended(spawn('sh', ['-c', command, ...program], { stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+const GREEDY = ['generate', '-m', MODEL, '--prompt-ids', '9', '-n', '8', '--greedy'];
+
+// Other systems do not hold a process to this limit.
+if (process.platform === 'linux') {
+  cli(
+    'error: F13 with little address space a model runs or is refused, never aborted',
+    async () => {
+      const free = await run(GREEDY);
+      assert.is(free.code, 0, free.stderr);
+      for (const kibibytes of [8_000_000, 100_000_000]) {
+        const limited = await runLimited(`ulimit -v ${kibibytes}`, [], GREEDY);
+        if (limited.code === 0) {
+          assert.is(limited.stdout, free.stdout);
+          continue;
+        }
+        assert.ok(kibibytes < 100_000_000, `${kibibytes} KiB are enough: ${limited.stderr}`);
+        assert.is(limited.code, 6, limited.stderr);
+        assert.match(limited.stderr, /^out-of-memory: .* There is not enough memory for it\. Free/);
+      }
+    },
+  );
+}
+
+cli('law: F13 a model needs next to nothing of the heap', async () => {
+  const free = await run(GREEDY);
+  const { code, stdout } = await runLimited(':', ['--max-old-space-size=24'], GREEDY);
+  assert.equal([code, stdout], [0, free.stdout]);
+});
+
 cli.run();

@@ -12,7 +12,7 @@ import { Bank, MAX_PAGES, PAGE_BYTES } from '../../../src/kernels/wasm/bank.ts';
 import { CONTROL_BYTES, controlOf } from '../../../src/kernels/wasm/control.ts';
 import { createWasmKernels } from '../../../src/kernels/wasm/index.ts';
 import { kernelsBinary } from '../../../src/kernels/wasm/module.ts';
-import { createSingleRunner } from '../../../src/kernels/wasm/pool.ts';
+import { createSingleRunner, type KernelRunner } from '../../../src/kernels/wasm/pool.ts';
 import { GOLDENS, idsOf, runner } from '../../support/goldens.ts';
 import { wasmKernels } from '../../support/kernel-sets.ts';
 import { utf8 } from '../../support/model-files.ts';
@@ -54,8 +54,16 @@ const SHAPE: SyntheticShape = {
 
 const FOLDER = syntheticFolder(SHAPE);
 
-/** Logits of two prompts in a row, quantized, with the memory that lies before everything else. */
-async function quantizedLogits(quantize: Quantization, skippedBytes: number | 'most') {
+const singleRunner = () => createSingleRunner(controlOf(new ArrayBuffer(CONTROL_BYTES)));
+
+/** Logits of two prompts in a row, quantized.
+ *  @param skippedBytes of memory before everything else
+ *  @param kernelRunner what runs the kernels, while weights are packed too */
+async function quantizedLogits(
+  quantize: Quantization,
+  skippedBytes: number | 'most',
+  kernelRunner: KernelRunner = singleRunner(),
+) {
   const { config, checkpoint } = await openModel(FOLDER);
   const plan = planMemory(config, { quantize, contextLength: 192 });
   const pages = Math.ceil(plan.totalBytes / PAGE_BYTES) + 1;
@@ -63,7 +71,7 @@ async function quantizedLogits(quantize: Quantization, skippedBytes: number | 'm
   const kernels = createWasmKernels({
     ...{ module, shared: false, activations: 'fast', cache: plan.kvCache },
     banks: plan.banks.map((bank) => ({ ...bank, skippedBytes: skip })),
-    runner: createSingleRunner(controlOf(new ArrayBuffer(CONTROL_BYTES))),
+    runner: kernelRunner,
   });
   const { formats } = plan;
   const engine = createLocalEngine(kernels, { config, contextLength: 192, formats }, false);
@@ -83,6 +91,26 @@ for (const quantize of ['int4', 'int8', 'int4-channel', 'int8-channel'] as const
     for (const skippedBytes of [2.99 * GIB, 'most'] as const) {
       assert.equal(await quantizedLogits(quantize, skippedBytes), expected, String(skippedBytes));
     }
+  });
+}
+
+for (const quantize of ['none', 'int4', 'int8', 'int4-channel', 'int8-channel'] as const) {
+  banks(`law: F14 memory that grows around every kernel changes no bit (${quantize})`, async () => {
+    const inner = singleRunner();
+    let grown = 0;
+    const growing: KernelRunner = {
+      threads: 1,
+      run(bank, ...call) {
+        // Every view of before is detached: who still holds one would read nothing.
+        bank.memory.grow(1);
+        inner.run(bank, ...call);
+        bank.memory.grow(1);
+        grown += 2;
+      },
+    };
+    const expected = await quantizedLogits(quantize, 0);
+    assert.equal(await quantizedLogits(quantize, 0, growing), expected);
+    assert.ok(grown > 100, `${grown} pages`);
   });
 }
 
@@ -175,7 +203,7 @@ async function growthOf(shape: SyntheticShape, options: PlanOptions & { stored: 
   const plan = planMemory(config, { ...options, contextLength, storedAs });
   const kernels = createWasmKernels({
     ...{ module, shared: false, activations: 'fast', cache: plan.kvCache, banks: plan.banks },
-    runner: createSingleRunner(controlOf(new ArrayBuffer(CONTROL_BYTES))),
+    runner: singleRunner(),
   });
   const held = () => kernels.memories.map(({ buffer }) => buffer.byteLength);
   const before = held();
