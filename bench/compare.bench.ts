@@ -15,9 +15,10 @@ import { type TensorToWrite, writeSafetensors } from '../src/index.ts';
 const [TOKENS, WIDTH, LAYERS, RUNS] = [512, 5120, 96, 5];
 const GOAL = 0.5e9;
 
-/** Runs the command line, then says the largest resident memory in KiB on stderr. */
+/** Runs the command line, then says the largest resident memory in bytes on stderr. */
 const SCRIPT = `
-process.on('exit', () => process.stderr.write(String(process.resourceUsage().maxRSS)));
+const { peakResident } = await import('./bench/support/peak-resident.ts');
+process.on('exit', () => process.stderr.write(String(peakResident())));
 await import('./dist/cli/main.js');`;
 
 /** Writes a trace whose layers differ in their last bits when `seed` does. */
@@ -42,13 +43,14 @@ const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
 
 const runs = Array.from({ length: RUNS }, () => {
   const begin = performance.now();
-  const args = ['--input-type=module', '-e', SCRIPT, 'baichuan', 'compare', ...files];
+  const args = ['--import', 'tsx', '--input-type=module', '-e', SCRIPT];
+  args.push('baichuan', 'compare', ...files);
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   const seconds = (performance.now() - begin) / 1000;
   if (status !== 0 || !stdout.includes(`${LAYERS} tensors compared, 0 beyond`)) {
     throw new Error(`the traces should agree: ${stdout.slice(-500)}${stderr}`);
   }
-  return { rate: bytes / seconds, resident: Number(stderr) * 1024 };
+  return { rate: bytes / seconds, resident: Number(stderr) };
 });
 runs.sort((a, b) => b.rate - a.rate);
 const median = runs[Math.floor(RUNS / 2)].rate;
