@@ -1,7 +1,14 @@
 /** `baichuan convert`: options, refusals, and that a stop leaves the old state and no debris. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
@@ -83,11 +90,22 @@ cli('law: --force replaces a converted model, and only that', async () => {
   assert.not.equal(snapshot(dirname(out)), before);
   assert.equal(readdirSync(dirname(out)), ['out']);
 
+  // The original of another model has the same names.
+  const original = place();
+  mkdirSync(original);
+  for (const name of ['config.json', 'model.safetensors']) {
+    copyFileSync(join(MODEL, name), join(original, name));
+  }
+  const whole = snapshot(original);
+  const kept = await runCommand(['convert', '-m', out, '-o', original, '--force']);
+  assert.equal([kept.code, /"model\.safetensors", which is no file/.test(kept.stderr)], [7, true]);
+  assert.equal(snapshot(original), whole);
+
   writeFileSync(join(out, 'notes.md'), 'mine');
-  const kept = snapshot(dirname(out));
+  const own = snapshot(dirname(out));
   const foreign = await runCommand(args);
   assert.equal([foreign.code, /notes\.md/.test(foreign.stderr)], [7, true]);
-  assert.equal(snapshot(dirname(out)), kept);
+  assert.equal(snapshot(dirname(out)), own);
 });
 
 cli('error: the model that is read is never written over', async () => {

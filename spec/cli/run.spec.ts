@@ -106,6 +106,22 @@ for (const [args, expectedCode, errorCode] of FAULTS) {
   });
 }
 
+cli('law: with --json every line of standard error is a JSON value, notices too', async () => {
+  const args = ['generate', '-p', 'a\\nb', '-n', '1', '--json'];
+  const { stderr } = await runCommand(args);
+  const lines = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.ok(lines.some(({ event, notice }) => event === 'notice' && /backslash/.test(notice)));
+
+  const signal = AbortSignal.abort();
+  const stopped = await runCommand(['generate', '-p', 'a', '--json'], { signal });
+  assert.is(stopped.code, 130);
+  const { error } = JSON.parse(stopped.stderr.trimEnd().split('\n').at(-1) ?? '');
+  assert.equal([error.code, error.fix], ['aborted', 'Run it again to finish.']);
+});
+
 cli('error: a defect of the program is no failed check', async () => {
   const onPrint = () => {
     throw new Error('broken');

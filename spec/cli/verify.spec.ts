@@ -57,6 +57,15 @@ cli('law: --sha256sum prints what sha256sum prints, and --against takes it', asy
   const stdin = await runCommand(['verify', '-m', folder, '--against', '-'], { stdin: stdout });
   assert.is(stdin.code, 0);
 
+  // A list that was cut says less, and that is said.
+  writeFileSync(list, stdout.slice(0, stdout.indexOf('\n') + 1));
+  const cut = await runCommand(['verify', '-m', folder, '--against', list]);
+  assert.is(cut.code, 0);
+  assert.match(cut.stderr, /^notice: .* of \d+ files are not on the list\.\n$/);
+  writeFileSync(list, '');
+  assert.is((await runCommand(['verify', '-m', folder, '--against', list])).code, 2);
+  writeFileSync(list, stdout);
+
   writeFileSync(join(folder, 'config.json'), `${readFileSync(join(folder, 'config.json'))} `);
   const changed = await runCommand(['verify', '-m', folder, '--against', list]);
   assert.is(changed.code, 5);

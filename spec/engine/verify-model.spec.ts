@@ -219,6 +219,9 @@ verify('law: lists are read as sha256sum writes them', async () => {
       ['with blank.bin', 'b'.repeat(64)],
     ],
   );
+  for (const empty of ['', '\n', '# nothing\n']) {
+    await expectRefusal(() => parseChecksums(empty, 'SUMS'), { code: 'checksum-list' });
+  }
   for (const line of [a, `${a} x`, `${'g'.repeat(64)}  x`, `${a.slice(1)}  x`, `${a}  `]) {
     await expectRefusal(() => parseChecksums(`${a}  x\n${line}`, 'SUMS'), {
       code: 'checksum-list',

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import * as fileSystem from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { suite } from 'uvu';
@@ -18,8 +18,8 @@ function target(): string {
   return join(folder, 'trace.safetensors');
 }
 
-async function writeTwoParts(path: string, wrapped?: WriteFileSystem): Promise<void> {
-  const file = await createFile(path, wrapped);
+async function writeTwoParts(path: string, fileSystem?: WriteFileSystem): Promise<void> {
+  const file = await createFile(path, { fileSystem });
   await file.write(utf8('one '));
   await file.write(utf8('two'));
   await file.commit();
@@ -64,7 +64,7 @@ writeFile('law: bytes go to places of their own in any order, the gaps being 0',
 writeFile('error: a full disk leaves nothing of what was put into places', async () => {
   const path = target();
   const attempt = async () => {
-    const file = await createFile(path, failingFileSystem(1).wrapped);
+    const file = await createFile(path, { fileSystem: failingFileSystem(1).wrapped });
     await file.writeAt(100, utf8('x'));
   };
   await expectRefusal(attempt, { code: 'io-no-space', file: path, message: 'ENOSPC' });
@@ -100,6 +100,45 @@ writeFile('law: the order is write, sync, rename, sync of the folder', async () 
   await writeTwoParts(target(), wrapped);
   const order = 'open file, write, write, sync file, rename, open folder, sync folder';
   assert.is(calls.join(', '), order);
+});
+
+writeFile('law: without being told, nothing is replaced, whenever it came', async () => {
+  const noLink = () => Promise.reject(Object.assign(new Error('EPERM'), { code: 'EPERM' }));
+  // Where a file system has no second names, the place is looked at once more.
+  for (const changes of [{}, { link: noLink }]) {
+    const path = target();
+    const begin = async () => {
+      const options = { replaces: false, fileSystem: { ...fileSystem, ...changes } };
+      const file = await createFile(path, options);
+      await file.write(utf8('one'));
+      return file;
+    };
+    const late = async () => {
+      rmSync(path, { force: true });
+      const file = await begin();
+      writeFileSync(path, 'mine');
+      await file.commit();
+    };
+    const refusal = { code: 'io-exists', file: path, fix: '--force' } as const;
+    await expectRefusal(late, refusal);
+    await expectRefusal(begin, refusal);
+    assert.is(readFileSync(path, 'utf8'), 'mine');
+    assert.equal(readdirSync(dirname(path)), [basename(path)]);
+    rmSync(path);
+    await (await begin()).commit();
+    assert.is(readFileSync(path, 'utf8'), 'one');
+    assert.equal(readdirSync(dirname(path)), [basename(path)]);
+  }
+});
+
+writeFile('law: a link that leads to nothing yet is followed', async () => {
+  const path = target();
+  const link = join(dirname(path), 'link');
+  symlinkSync('further', link);
+  symlinkSync(basename(path), join(dirname(path), 'further'));
+  await writeTwoParts(link);
+  assert.is(readFileSync(path, 'utf8'), 'one two');
+  assert.equal(readdirSync(dirname(path)).sort(), ['further', 'link', basename(path)].sort());
 });
 
 writeFile('error: a full disk at any call leaves the old file and nothing else', async () => {

@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import * as fileSystem from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -95,6 +96,15 @@ writeFolder('law: a link keeps pointing to the folder that is written', async ()
   assert.equal(readdirSync(dirname(path)).sort(), ['link', 'model']);
 });
 
+writeFolder('law: a link that leads to nothing yet is followed', async () => {
+  const path = target();
+  const link = join(dirname(path), 'link');
+  symlinkSync('model', link);
+  await writeTwoFiles(link);
+  assert.is(readFileSync(join(path, 'b.txt'), 'utf8'), 'three');
+  assert.equal(readdirSync(dirname(path)).sort(), ['link', 'model']);
+});
+
 writeFolder(
   'law: the order is write, sync, sync the folder, rename, sync the one above',
   async () => {
@@ -161,6 +171,26 @@ writeFolder('error: what may not be replaced', async () => {
     code: 'io-exists',
     message: 'thesis.doc',
     fix: 'move that file away',
+  });
+  const inner = target();
+  mkdirSync(join(inner, 'a.txt'), { recursive: true });
+  await expectRefusal(() => createFolder(inner, { replaces }), {
+    code: 'io-exists',
+    message: 'a.txt',
+  });
+  // A disk that is mounted at a folder: its device is not that of the folder above.
+  const mounted = {
+    ...fileSystem,
+    stat: async (of: string, options: { bigint: true }) => {
+      const state = await fileSystem.stat(of, options);
+      return of === path ? Object.assign(state, { dev: state.dev + 1n }) : state;
+    },
+  };
+  await expectRefusal(() => createFolder(path, { replaces, fileSystem: mounted }), {
+    code: 'io-not-a-file',
+    file: path,
+    fix: 'inside of it',
+    found: 'a mount point',
   });
   const file = join(path, 'a.txt');
   await expectRefusal(() => createFolder(file, { replaces }), { code: 'io-not-a-file', file });

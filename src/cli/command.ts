@@ -105,11 +105,13 @@ export function openOptions(self: CommandProcess): OpenOptions {
   return { signal: self.signal, onNotice: noticePrinter(self) };
 }
 
-/** Prints notices to stderr, each once. */
+/** Prints notices to stderr, each once; as JSON where the command line asks for that. */
 export function noticePrinter(self: CommandProcess): (notice: string) => void {
   const seen = new Set<string>();
   return (notice) => {
-    if (!seen.has(notice)) self.printError(`notice: ${notice}\n`);
+    const value = { event: 'notice', notice };
+    const line = self.tellsJson === true ? JSON.stringify(value) : `notice: ${notice}`;
+    if (!seen.has(notice)) self.printError(`${line}\n`);
     seen.add(notice);
   };
 }

@@ -11,6 +11,7 @@ import {
   convertToSafetensors,
   type OpenedModel,
   openModel,
+  openSafetensors,
   type Quantization,
   quote,
 } from '../index.ts';
@@ -21,6 +22,8 @@ import {
   expectFree,
   expectNoInput,
   expectSpace,
+  leftBeside,
+  openFile,
 } from '../platform/node.ts';
 import { type Command, JSON_OPTION, MODEL_OPTION, modelSource, noticePrinter } from './command.ts';
 import { progressPrinter } from './compute.ts';
@@ -63,7 +66,7 @@ export const convertCommand: Command = {
       value: 'SIZE',
       help: 'of a safetensors file: 5GB (default), 500MB, or bytes',
     },
-    { name: 'force', short: 'f', help: 'replace what is at --out, never the model that is read' },
+    { name: 'force', short: 'f', help: 'replace an earlier conversion, or a GGUF file, at --out' },
     JSON_OPTION,
   ],
   run: runConvert,
@@ -78,6 +81,7 @@ async function runConvert(args: Arguments, self: CommandProcess): Promise<number
   const format = formatOf(args, out);
   const options = optionsOf(args, format);
   const onNotice = noticePrinter(self);
+  for (const left of await leftBeside(out)) onNotice(leftNotice(left));
   const model = await openModel(modelSource(args), { signal: self.signal, onNotice });
   try {
     const files = [...model.checkpoint.tensors.values()].map(({ file }) => file);
@@ -108,7 +112,7 @@ async function writeGgufFile({ model, out, options, pass, isForced }: Request) {
   if (!isForced) await expectFree(out);
   const conversion = await convertToGguf(model, options, pass);
   await expectSpace(out, conversion.totalBytes);
-  const file = await createFile(out);
+  const file = await createFile(out, { replaces: isForced });
   try {
     await conversion.write(file);
     expectGoingOn(pass);
@@ -127,14 +131,35 @@ const MODEL_FILES = [
   /^model\.safetensors\.index\.json$/,
 ];
 
-function isModelFile(name: string): boolean {
-  return MODEL_FILES.some((pattern) => pattern.test(name));
+/** Whether a file is of an earlier conversion: one of its names and, for weights, by its own word.
+ *  The settings and the tokenizer of a model go with its weights. */
+async function isConverted(name: string, path: string): Promise<boolean> {
+  if (!MODEL_FILES.some((pattern) => pattern.test(name))) return false;
+  return !name.endsWith('.safetensors') || isOurs(path);
+}
+
+async function isOurs(path: string): Promise<boolean> {
+  try {
+    const { metadata, close } = await openSafetensors(await openFile(path));
+    await close();
+    return metadata.get('producer') === 'baichuan-ts';
+  } catch (error) {
+    if (error instanceof BaichuanError) return false;
+    throw error;
+  }
+}
+
+function leftNotice(path: string): string {
+  const kind = path.endsWith('.old')
+    ? 'what a run was replacing when it was killed: move it back, or remove it'
+    : 'what a run wrote that was killed: remove it';
+  return `${path} is ${kind}.`;
 }
 
 async function writeFolder({ model, out, options, pass, isForced }: Request) {
   const conversion = await convertToSafetensors(model, options, pass);
   await expectSpace(out, conversion.totalBytes);
-  const replaces = isForced ? isModelFile : undefined;
+  const replaces = isForced ? isConverted : undefined;
   const folder = await createFolder(out, { replaces });
   try {
     await conversion.write(folder);

@@ -37,13 +37,13 @@ export async function runCommandLine(
   args: readonly string[],
   self: CommandProcess,
 ): Promise<number> {
-  const asJson = args.includes('--json');
+  const tellsJson = args.includes('--json');
   try {
-    return await dispatch(args, self);
+    return await dispatch(args, { ...self, tellsJson });
   } catch (error) {
-    const shown = error instanceof BaichuanError ? inOptions(error) : defect(error);
+    const shown = error instanceof BaichuanError ? inCommandWords(error) : defect(error);
     const text = shown.code === 'aborted' ? 'interrupted' : shown.message;
-    self.printError(`${asJson ? JSON.stringify({ error: shown }) : text}\n`);
+    self.printError(`${tellsJson ? JSON.stringify({ error: shown }) : text}\n`);
     return shown.exitCode;
   }
 }
@@ -105,6 +105,12 @@ function dashed(name: string): [string, string] {
 }
 
 /** The same error, with options called as they are written here. */
+function inCommandWords(error: BaichuanError): BaichuanError {
+  if (error.code !== 'aborted') return inOptions(error);
+  const [what, fix] = ['The command was interrupted.', 'Run it again to finish.'];
+  return new BaichuanError('aborted', { ...error, cause: error.cause, what, fix });
+}
+
 function inOptions(error: BaichuanError): BaichuanError {
   if (!['generation-option', 'context-length', 'option-value'].includes(error.code)) return error;
   const rename = (text: string) =>

@@ -173,6 +173,7 @@ export function parseChecksums(text: string, file: string): Map<string, string> 
     if (digits === undefined || path === undefined) throw listError(file, index + 1, line);
     found.set(path.replace(/^.*[\\/]/, ''), digits.toLowerCase());
   });
+  if (found.size === 0) throw listError(file, 1, '');
   return found;
 }
 

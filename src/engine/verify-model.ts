@@ -54,6 +54,7 @@ export async function verifyModel(
     const stored = [...(model?.checkpoint.tensors.values() ?? [])];
     const tensorBytes = stored.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const { files: names, totalBytes } = await measureFiles(folder, listed);
+    noticeUnlisted(names, options);
     const report = progressReporter('verify', tensorBytes + totalBytes, onProgress);
     const isTorch = (name: string) => isTorchWeights(name, names, weights);
     const pass = { createSha256, signal, report, expected, isTorch };
@@ -69,6 +70,15 @@ export async function verifyModel(
   } finally {
     await model?.close();
   }
+}
+
+/** A list that was cut would otherwise pass. */
+function noticeUnlisted(names: readonly string[], { expected, onNotice }: VerifyOptions): void {
+  const unlisted = expected === undefined ? [] : names.filter((name) => !expected.has(name));
+  if (unlisted.length === 0) return;
+  const [first] = unlisted;
+  const others = unlisted.length > 1 ? ` and ${unlisted.length - 1} more` : '';
+  onNotice?.(`${first}${others} of ${names.length} files are not on the list.`);
 }
 
 async function openOrTell(

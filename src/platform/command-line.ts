@@ -50,6 +50,8 @@ export function cutArguments(
 /** What a command sees of its process; specs give another one. */
 export interface CommandProcess {
   readonly isErrorTerminal: boolean;
+  /** Whether standard error is read by a program: a JSON value a line. */
+  readonly tellsJson?: boolean;
   /** Fires at the first Ctrl-C, termination signal or end of the terminal. */
   readonly signal: AbortSignal;
   /** Writes to standard output and waits while it is full. */

@@ -41,6 +41,7 @@ const REASONS: ReadonlyMap<string, readonly [what: string, fix: string]> = new M
   ['EFBIG', ['the file would be too large', 'Write to a file system that takes large files.']],
   ['EMFILE', ['too many files are open', 'Raise the limit of open files (ulimit -n).']],
   ['ENAMETOOLONG', ['the path is too long', 'Use a shorter path.']],
+  ['EBUSY', ['the system uses it, as a mount point perhaps', 'Write to another place.']],
   ['ELOOP', ['its symbolic links lead nowhere', 'Give the path of the file itself.']],
 ]);
 
@@ -56,6 +57,15 @@ export function ioError(cause: unknown, { file, byteOffset, action }: IoPlace): 
     fix,
     found: errno,
     cause,
+  });
+}
+
+/** The error for something that would be overwritten. */
+export function existsError(path: string, what: string, fix?: string): BaichuanError {
+  return new BaichuanError('io-exists', {
+    file: printablePath(path),
+    what: `${what}; nothing was written.`,
+    fix: fix ?? 'Write to another place, or add --force to replace it.',
   });
 }
 

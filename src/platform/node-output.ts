@@ -4,8 +4,7 @@
 import * as nodeFileSystem from 'node:fs/promises';
 import { dirname, sep } from 'node:path';
 import { BaichuanError } from '../errors.ts';
-import { printablePath } from './node-errors.ts';
-import { existsError } from './node-write-folder.ts';
+import { existsError, printablePath } from './node-errors.ts';
 
 /** Refuses a target that is an input, or a folder that holds one.
  *  @param inputs paths; what is not there is passed over @throws option-value */

@@ -3,7 +3,8 @@
 
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { lstat, readdir, readlink, realpath } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import process from 'node:process';
 
 /** Path → what to do about it when the process ends. */
@@ -15,6 +16,35 @@ const pending = new Map<string, () => void>();
 export function temporaryBeside(target: string, ending = 'tmp'): string {
   const random = randomUUID().slice(-12);
   return join(dirname(target), `.baichuan-${process.pid}-${random}.${ending}`);
+}
+
+const TEMPORARY_NAME = /^\.baichuan-(\d+)-[0-9a-f]{12}\.(?:tmp|old)$/;
+
+/** What killed runs left beside a target. A run on another machine that shares the folder cannot be
+ *  told from one that is gone: nothing is removed here.
+ *  @returns paths: `.tmp` is unfinished, `.old` was to be replaced */
+export async function leftBeside(target: string): Promise<string[]> {
+  const folder = dirname(target);
+  const names = await readdir(folder).catch(() => []);
+  const pidOf = (name: string) => Number(TEMPORARY_NAME.exec(name)?.[1]);
+  return names.filter((name) => isGone(pidOf(name))).map((name) => join(folder, name));
+}
+
+function isGone(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ESRCH';
+  }
+}
+
+/** Where a link points to that leads to nothing yet; of any other path itself. */
+export async function pathBehind(path: string): Promise<string> {
+  const state = await lstat(path).catch(() => undefined);
+  if (state?.isSymbolicLink() !== true) return path;
+  return pathBehind(resolve(await realpath(dirname(path)), await readlink(path)));
 }
 
 /** Removes a file or a folder when the process ends.

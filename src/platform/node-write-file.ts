@@ -7,17 +7,24 @@ import * as nodeFileSystem from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BaichuanError } from '../errors.ts';
 import type { ByteSink, PlacedByteSink } from '../formats/byte-source.ts';
-import { errnoOf, ioError, printablePath } from './node-errors.ts';
+import { errnoOf, existsError, ioError, printablePath } from './node-errors.ts';
 import { kindOf } from './node-read-file.ts';
-import { keepAtExit, removeAtExit, temporaryBeside } from './node-temporary.ts';
+import { keepAtExit, pathBehind, removeAtExit, temporaryBeside } from './node-temporary.ts';
 
 /** What of `node:fs/promises` is used here; specs inject faults through it. */
 export interface WriteFileSystem {
+  link(existing: string, path: string): Promise<void>;
   open(path: string, flags: string): Promise<nodeFileSystem.FileHandle>;
   realpath(path: string): Promise<string>;
   rename(from: string, to: string): Promise<void>;
   stat(path: string, options: { bigint: true }): Promise<BigIntStats>;
   unlink(path: string): Promise<void>;
+}
+
+export interface CreateFileOptions {
+  /** Whether a file that is there, or comes meanwhile, is replaced; true by default. */
+  readonly replaces?: boolean | undefined;
+  readonly fileSystem?: WriteFileSystem | undefined;
 }
 
 /** A file that is being written. After an error of `write`, `writeAt` or `commit` nothing of it is
@@ -34,29 +41,33 @@ export interface FileWriter extends ByteSink, PlacedByteSink {
 }
 
 /** Begins to write a file that appears only with `commit`.
- *  @param path where it shall be; a link is followed, an existing file replaced
- *  @throws io-not-found, io-not-a-file, io-no-space, io-failed */
+ *  @param path where it shall be; a link is followed
+ *  @throws io-exists, io-not-found, io-not-a-file, io-no-space, io-failed */
 export async function createFile(
   path: string,
-  fileSystem: WriteFileSystem = nodeFileSystem,
+  { replaces = true, fileSystem = nodeFileSystem }: CreateFileOptions = {},
 ): Promise<FileWriter> {
   const file = printablePath(path);
   try {
-    const target = await targetOf(path, fileSystem);
+    const { target, isThere } = await targetOf(path, fileSystem);
+    if (isThere && !replaces) throw thereError(path);
     const temporary = temporaryBeside(target);
     const handle = await fileSystem.open(temporary, 'wx');
     removeAtExit(temporary);
-    return fileWriter({ file, target, temporary, handle, fileSystem });
+    return fileWriter({ file, target, temporary, handle, fileSystem, replaces });
   } catch (cause) {
     throw ioError(cause, { file, action: 'create the file' });
   }
 }
 
 /** The real path to write to. Renaming over a device such as /dev/null would destroy it. */
-async function targetOf(path: string, fileSystem: WriteFileSystem): Promise<string> {
+async function targetOf(
+  path: string,
+  fileSystem: WriteFileSystem,
+): Promise<{ target: string; isThere: boolean }> {
   try {
     const state = await fileSystem.stat(path, { bigint: true });
-    if (state.isFile()) return await fileSystem.realpath(path);
+    if (state.isFile()) return { target: await fileSystem.realpath(path), isThere: true };
     throw new BaichuanError('io-not-a-file', {
       file: printablePath(path),
       what: `this is ${kindOf(state)}, which is not replaced by a file.`,
@@ -65,8 +76,8 @@ async function targetOf(path: string, fileSystem: WriteFileSystem): Promise<stri
       found: kindOf(state),
     });
   } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return path;
-    throw cause;
+    if (errnoOf(cause) !== 'ENOENT') throw cause;
+    return { target: await pathBehind(path), isThere: false };
   }
 }
 
@@ -76,9 +87,11 @@ interface CreatedFile {
   temporary: string;
   handle: nodeFileSystem.FileHandle;
   fileSystem: WriteFileSystem;
+  replaces: boolean;
 }
 
-function fileWriter({ file, target, temporary, handle, fileSystem }: CreatedFile): FileWriter {
+function fileWriter(created: CreatedFile): FileWriter {
+  const { file, target, temporary, handle, fileSystem } = created;
   let size = 0;
   let open = true;
   const discard = async () => {
@@ -113,13 +126,32 @@ function fileWriter({ file, target, temporary, handle, fileSystem }: CreatedFile
       guarded('finish the file', async () => {
         await handle.sync();
         await handle.close();
-        await fileSystem.rename(temporary, target);
+        await place(created);
         open = false;
         keepAtExit(temporary);
         await syncFolder(dirname(target), fileSystem);
       }),
     abort: discard,
   };
+}
+
+/** Gives the temporary file its name. A second name, unlike a new one, replaces nothing. */
+async function place({ file, target, temporary, fileSystem, replaces }: CreatedFile) {
+  if (replaces) return fileSystem.rename(temporary, target);
+  try {
+    await fileSystem.link(temporary, target);
+  } catch (cause) {
+    if (errnoOf(cause) === 'EEXIST') throw thereError(file);
+    // Some file systems have no second names.
+    const { isThere } = await targetOf(target, fileSystem);
+    if (isThere) throw thereError(file);
+    return fileSystem.rename(temporary, target);
+  }
+  await fileSystem.unlink(temporary);
+}
+
+function thereError(path: string): BaichuanError {
+  return existsError(path, 'the file is there already');
 }
 
 /** Writes all of a block, however much the system takes at once.

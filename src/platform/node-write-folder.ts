@@ -10,9 +10,9 @@ import * as nodeFileSystem from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BaichuanError, quote } from '../errors.ts';
 import type { ByteSink } from '../formats/byte-source.ts';
-import { errnoOf, ioError, printablePath } from './node-errors.ts';
+import { errnoOf, existsError, ioError, printablePath } from './node-errors.ts';
 import { kindOf } from './node-read-file.ts';
-import { keepAtExit, removeAtExit, temporaryBeside } from './node-temporary.ts';
+import { keepAtExit, pathBehind, removeAtExit, temporaryBeside } from './node-temporary.ts';
 import {
   syncFolder,
   type WriteFileSystem,
@@ -29,8 +29,10 @@ export interface FolderFileSystem
 }
 
 export interface CreateFolderOptions {
-  /** Names that an existing folder may hold to be replaced; an existing one is refused without. */
-  readonly replaces?: ((name: string) => boolean) | undefined;
+  /** Whether an existing folder may be replaced that holds a file; an existing one is refused
+   *  without, and one with folders in it always.
+   *  @param name of the file @param path of the file */
+  readonly replaces?: ((name: string, path: string) => boolean | Promise<boolean>) | undefined;
   readonly fileSystem?: FolderFileSystem | undefined;
 }
 
@@ -68,26 +70,43 @@ async function targetOf(
   replaces: CreateFolderOptions['replaces'],
   fileSystem: FolderFileSystem,
 ): Promise<{ target: string; isFilled: boolean }> {
+  let device: bigint;
   try {
     const state = await fileSystem.stat(path, { bigint: true });
     if (!state.isDirectory()) throw notFolderError(path, kindOf(state));
+    device = state.dev;
   } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return { target: withoutEnd(path), isFilled: false };
-    throw cause;
+    if (errnoOf(cause) !== 'ENOENT') throw cause;
+    return { target: await pathBehind(withoutEnd(path)), isFilled: false };
   }
+  const target = await fileSystem.realpath(path);
+  const above = await fileSystem.stat(dirname(target), { bigint: true });
+  if (above.dev !== device) throw mountError(path);
   const names = await fileSystem.readdir(path);
   if (names.length > 0 && replaces === undefined)
     throw existsError(path, 'the folder is not empty');
-  const foreign = names.find((found) => replaces?.(found) === false);
-  if (foreign !== undefined) {
-    const what = `the folder holds ${quote(foreign)}, which is no file of a converted model`;
+  for (const found of names) {
+    const file = join(target, found);
+    const isFile = (await fileSystem.stat(file, { bigint: true })).isFile();
+    if (isFile && (await replaces?.(found, file)) === true) continue;
+    const what = `the folder holds ${quote(found)}, which is no file of a converted model`;
     throw existsError(path, what, 'Write to another folder, or move that file away.');
   }
-  return { target: await fileSystem.realpath(path), isFilled: names.length > 0 };
+  return { target, isFilled: names.length > 0 };
 }
 
 function withoutEnd(path: string): string {
   return path.replace(/(?<=.)[\\/]+$/, '');
+}
+
+function mountError(path: string): BaichuanError {
+  return new BaichuanError('io-not-a-file', {
+    file: printablePath(path),
+    what: 'a disk is mounted at this folder, which so cannot be put in the place of another.',
+    fix: 'Give the path of a new folder inside of it.',
+    expected: 'a folder, or nothing',
+    found: 'a mount point',
+  });
 }
 
 function notFolderError(path: string, found: string): BaichuanError {
@@ -97,15 +116,6 @@ function notFolderError(path: string, found: string): BaichuanError {
     fix: 'Give the path of a folder.',
     expected: 'a folder, or nothing',
     found,
-  });
-}
-
-/** The error for something that would be overwritten. */
-export function existsError(path: string, what: string, fix?: string): BaichuanError {
-  return new BaichuanError('io-exists', {
-    file: printablePath(path),
-    what: `${what}; nothing was written.`,
-    fix: fix ?? 'Write to another place, or add --force to replace it.',
   });
 }
 

@@ -46,6 +46,18 @@ split('law: a model in parts is the model in one file', async () => {
   }
 });
 
+split('law: what llama-gguf-split has merged is whole', async () => {
+  const whole = await openBytes(smallModel());
+  const merged = smallModel((file) => {
+    const zero = Uint8Array.of(0, 0);
+    file.pairs.push(pair('split.no', 'uint16', zero), pair('split.count', 'uint16', zero));
+    file.pairs.push(pair('split.tensors.count', 'int32', u32(smallTensors().length)));
+  });
+  const read = await openBytes(merged);
+  assert.equal(read.config, whole.config);
+  assert.equal([...read.checkpoint.tensors.keys()], [...whole.checkpoint.tensors.keys()]);
+});
+
 split('error: GG24 parts alone, in the wrong order, of another number, or mixed', async () => {
   const code = 'gguf-split';
   const parts = splitModel();
