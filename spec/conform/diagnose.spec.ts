@@ -92,6 +92,23 @@ for (const [one, isWanted] of SEARCHES) {
   });
 }
 
+oracle('law: in class int4 what has no weights is seen and named all the same', async () => {
+  for (const [one, names] of [
+    [fortyHeads, ['alibi-slopes-not-interleaved', 'norm-layer', 'scale-hidden-size']],
+    [fiveHeads, ['alibi-before-scaling', 'mask-sees-next', 'activation-gelu', 'activation-relu']],
+    [rope, ['rope-interleaved', 'rope-position-plus-one', 'norm-weight-missing']],
+  ] as const) {
+    for (const name of names) {
+      const bug = KNOWN_BUGS.find((candidate) => candidate.name === name);
+      assert.ok(bug, name);
+      const found = await mutant(one, bug as KnownBug);
+      const options = { arithmetic: 'int4' } as const;
+      const { diagnosis } = await judgeLocally(one.model, found, IDS, options);
+      assert.is(diagnosis[0]?.name, name);
+    }
+  }
+});
+
 oracle('law: bugs of both families are detected in a rotary model', async () => {
   for (const bug of KNOWN_BUGS.filter(({ position }) => position === undefined)) {
     const { pass } = await compareTraces(rope.expected, await mutant(rope, bug));

@@ -7,10 +7,12 @@ import { attentionProbs, attentionScores } from '../../src/conform/attention-par
 import { compareTraces } from '../../src/conform/compare-traces.ts';
 import { judgeLocally } from '../../src/conform/diagnose.ts';
 import { turn } from '../../src/conform/gallery/rotary.ts';
+import { roundBf16, roundF16 } from '../../src/conform/gallery/rounding.ts';
 import { numbersOfWeight } from '../../src/conform/oracle-kernels.ts';
 import type { ReferenceSetup } from '../../src/conform/stage.ts';
 import type { LinearWeight } from '../../src/kernels/kernels.ts';
 import { float32, type Tensor, tensorOf } from '../../src/tensor/tensor.ts';
+import { MASKED_BELOW } from '../../src/verify/statistics.ts';
 import { GOLDENS } from '../support/goldens.ts';
 import { goldenModel, recordModel } from '../support/oracle.ts';
 import { goldenMetadata, memoryTrace } from '../support/traces.ts';
@@ -93,6 +95,26 @@ function changed(setup: ReferenceSetup, variant: Variant): ReferenceSetup {
   return { ...setup, kernels: variant.narrowNorm ? { ...kernels, rmsNorm } : kernels, attention };
 }
 
+/** Products, norms, rotations and attention stored in a half precision. */
+function halved(setup: ReferenceSetup, round: (x: number) => number): ReferenceSetup {
+  const stored = (values: Float32Array) => values.map(round);
+  const kept = (x: Tensor) => tensorOf(stored(float32(x)), x.shape);
+  const { linear, rmsNorm, rotateHalves } = setup.kernels;
+  const { scores, probs, values } = setup.attention;
+  const kernels: ReferenceSetup['kernels'] = {
+    ...setup.kernels,
+    linear: (...args) => kept(linear(...args)),
+    rmsNorm: (...args) => kept(rmsNorm(...args)),
+    rotateHalves: (...args) => kept(rotateHalves(...args)),
+  };
+  const attention: ReferenceSetup['attention'] = {
+    scores: (...args) => scores(...args).map((x) => (x < MASKED_BELOW ? x : round(x))),
+    probs: (...args) => stored(probs(...args)),
+    values: (...args) => stored(values(...args)),
+  };
+  return { ...setup, kernels, attention };
+}
+
 /** Softmax with everything in float32. */
 function narrowSoftmax(scores: Float32Array, T: number): Float32Array {
   const probs = new Float32Array(scores.length);
@@ -126,6 +148,30 @@ for (const golden of GOLDENS.slice(0, 2)) {
         [],
         JSON.stringify(variant),
       );
+    }
+  });
+}
+
+for (const [arithmetic, round] of [
+  ['bf16', roundBf16],
+  ['f16', roundF16],
+] as const) {
+  roundings(`law: correct variants in ${arithmetic} raise no alarm in their class`, async () => {
+    for (const golden of GOLDENS) {
+      const model = await goldenModel(golden);
+      for (let seed = 0; seed < VARIANTS / 10; seed++) {
+        const { vocabSize } = golden.config;
+        const ids = Array.from({ length: 20 + seed }, (_, i) => (seed * 31 + i * 17) % vocabSize);
+        const expected = await memoryTrace(await recordModel(model, ids), goldenMetadata(golden));
+        const change = (setup: ReferenceSetup) => halved(setup, round);
+        const found = await memoryTrace(await recordModel(model, ids, change));
+        const { pass, first } = await compareTraces(expected, found, { class: arithmetic });
+        assert.ok(pass, `${golden.name} ${seed}: ${JSON.stringify(first)}`);
+        assert.not.ok((await compareTraces(expected, found)).pass, 'beyond float32');
+        const { verdicts } = await judgeLocally(model, found, ids, { arithmetic });
+        const beyond = verdicts.filter(({ status }) => status === 'beyond');
+        assert.equal(beyond, [], golden.name);
+      }
     }
   });
 }

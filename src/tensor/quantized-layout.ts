@@ -26,6 +26,7 @@ export function joinBlocks(
   const { blockBytes, groupBytes, rowBytes, groups } = sizesOf(type, columns);
   const blocks = scales.length / SCALE_BYTES;
   const joined = new Uint8Array(blocks * blockBytes);
+  const halves = new Uint16Array(joined.buffer);
   for (let block = 0; block < blocks; block++) {
     const at = block * blockBytes;
     joined[at] = scales[SCALE_BYTES * block];
@@ -34,7 +35,7 @@ export function joinBlocks(
     const from = Math.floor(block / groups) * rowBytes + start;
     const count = Math.min(groupBytes, rowBytes - start);
     if (type === 'Q8_0') copyBytes(joined, at + 2, values, from, count);
-    else joinNibbles(joined, at + 2, values, from, count);
+    else joinNibbles(halves, at / 2 + 1, values, from, count);
   }
   return joined;
 }
@@ -50,9 +51,13 @@ function copyBytes(
   for (let i = 0; i < count; i++) target[to + i] = source[from + i];
 }
 
-/** Weights 2j and 2j + 1 of 16 pairs to weights i and 16 + i of 16 bytes. */
+/** The two halves of a byte as two bytes. */
+const SPREAD = Uint16Array.from({ length: 256 }, (_, pair) => (pair & 15) + 256 * (pair >>> 4));
+
+/** Weights 2j and 2j + 1 of 16 pairs to weights i and 16 + i of 16 bytes, two bytes at a time: the
+ *  weights of a pair are neighbours there too. */
 function joinNibbles(
-  joined: Uint8Array,
+  halves: Uint16Array,
   at: number,
   values: Uint8Array,
   from: number,
@@ -61,8 +66,7 @@ function joinNibbles(
   for (let k = 0; k < 8; k++) {
     const low = k < count ? values[from + k] : ZERO_PAIR;
     const high = k + 8 < count ? values[from + 8 + k] : ZERO_PAIR;
-    joined[at + 2 * k] = (low & 15) + 16 * (high & 15);
-    joined[at + 2 * k + 1] = (low >>> 4) + (high & 0xf0);
+    halves[at + k] = SPREAD[low] + 16 * SPREAD[high];
   }
 }
 

@@ -10,21 +10,25 @@
  *
  *      copy          0
  *      lookup        0 for f32, else u
- *      elementwise   4u                  one or two roundings an element, as in silu and products
- *      norm          4u + √n·v/2         the sum of n squares, halved by the root
- *      sum           4u + (8 + 4√n)·v    n products, added in any order: at most 8v·Σ|ab| for
+ *      weights       4u + (8 + 4√n)·v    n products, added in any order: at most 8v·Σ|ab| for
  *                                        random and 2√n·v·Σ|ab| for equal signs; Σ|ab| is some
  *                                        twice the largest result. int8, int4: 8u, as weights and
  *                                        activations in groups are off by half a step each, and
  *                                        the largest of a group is some 8 times its mean
+ *      sum           as weights          of attention, whose factors are activations
+ *      elementwise   4u                  one or two roundings an element, as in silu and products
+ *      norm          4u + √n·v/2         the sum of n squares, halved by the root
  *      softmax       8u + √n·v + s·v     n exponentials of arguments up to s
+ *
+ *  Only weights have four bits: whatever else an int4 backend computes from inputs that agree is
+ *  held to the u of int8, which its activations and its cache may have.
  *
  *  *Path.* When they do not, the error made before is carried along. Every layer adds that of its
  *  longest sum, independent of the others, so it grows with the root of the depth d (layers before
  *  this one and itself). `spec/conform/roundings.spec.ts` holds correct variants of the model to
  *  it:
  *
- *      path = operation + A · √(1 + d) · (2u + (4 + 2√C)·v)                 A = 2, int8 and int4: 4
+ *      path = operation + A · √(1 + d) · (2u + (4 + 2√C)·v)                 A = 2 for f32, else 8
  *
  *  Probabilities carry the error of their scores, scaled by the largest score. Rotary tensors may
  *  differ by position · 2⁻²³ more, as angles are rounded in float32 or not; what is computed from
@@ -56,8 +60,14 @@ function isQuantized(arithmetic: ArithmeticClass): boolean {
   return arithmetic === 'int8' || arithmetic === 'int4';
 }
 
+/** What attention and norms make of the error that comes in, beside the root of the depth. In
+ *  float32 the bar has room for it: sums are rarely off by all that their length allows. */
+function amplificationOf(arithmetic: ArithmeticClass): number {
+  return arithmetic === 'f32' ? 2 : 8;
+}
+
 /** What kind of rounding an operation makes. */
-export type Rounding = 'copy' | 'lookup' | 'elementwise' | 'norm' | 'sum' | 'softmax';
+export type Rounding = 'copy' | 'lookup' | 'weights' | 'sum' | 'elementwise' | 'norm' | 'softmax';
 
 export interface OperationBar {
   readonly rounding: Rounding;
@@ -77,7 +87,8 @@ export function operationBar(
   { rounding, length, scoreScale = 0 }: OperationBar,
   arithmetic: ArithmeticClass,
 ): number {
-  const u = UNIT_ROUNDOFF[arithmetic];
+  const hasWeights = rounding === 'weights' || rounding === 'lookup';
+  const u = UNIT_ROUNDOFF[arithmetic === 'int4' && !hasWeights ? 'int8' : arithmetic];
   const v = FLOAT32_ROUNDOFF;
   const root = Math.sqrt(length);
   if (rounding === 'copy') return 0;
@@ -101,8 +112,7 @@ export function pathBar(path: PathBar, arithmetic: ArithmeticClass): number {
   const { depth, hiddenSize, rotaryPositions, rounding, scoreScale = 0 } = path;
   const sums = (4 + 2 * Math.sqrt(hiddenSize)) * FLOAT32_ROUNDOFF;
   const rotary = 2 * rotaryPositions * ROTARY_SLACK;
-  const amplification = isQuantized(arithmetic) ? 4 : 2;
-  const layer = amplification * (2 * UNIT_ROUNDOFF[arithmetic] + sums);
+  const layer = amplificationOf(arithmetic) * (2 * UNIT_ROUNDOFF[arithmetic] + sums);
   const carried = Math.sqrt(1 + depth) * layer + rotary;
   const scale = rounding === 'softmax' ? Math.max(1, scoreScale) : 1;
   // A lookup comes first and a copy adds nothing: neither carries more than its own input.
