@@ -1,10 +1,11 @@
 /** A model's folder on a web server. A server lists no names, so the usual ones are asked for, and
- *  the shards are those that an index names. */
+ *  the shards that an index names. */
 
 import { BaichuanError, quote } from '../errors.ts';
 import { splitNames } from '../formats/gguf/split.ts';
 import { expectFileName, type Folder } from '../formats/hugging-face-folder.ts';
 import { askFor, type HttpFile, type HttpOptions, withRetries } from './http-request.ts';
+import { presentShards } from './http-shards.ts';
 import { openHttpFile } from './http-source.ts';
 
 const WEIGHTS = [
@@ -15,11 +16,6 @@ const WEIGHTS = [
 ];
 
 const OTHERS = ['config.json', 'generation_config.json', 'tokenizer.model'];
-
-/** A name in an index that is a file of weights. */
-const SHARD_NAME = /"([^"/\\]+\.(?:safetensors|bin))"/g;
-
-const MAX_INDEX_BYTES = 16 * 2 ** 20;
 
 /** Whether an address is one of a web server. */
 export function isWebAddress(source: string | URL): boolean {
@@ -59,16 +55,6 @@ function folderAt(base: URL, named: string | undefined, options: HttpOptions): F
     url.search = base.search;
     return { ...options, url, name: `${name}/${file}`, signal };
   };
-  const readShards = async (index: HttpFile): Promise<string[]> => {
-    const source = await openHttpFile(index);
-    try {
-      const length = Math.min(source.size, MAX_INDEX_BYTES);
-      const text = new TextDecoder().decode(await source.read(0, length));
-      return [...text.matchAll(SHARD_NAME)].map(([, shard]) => shard);
-    } finally {
-      await source.close();
-    }
-  };
   return {
     name,
     async list(signal) {
@@ -79,7 +65,8 @@ function folderAt(base: URL, named: string | undefined, options: HttpOptions): F
       );
       for (const file of named === undefined ? [] : splitNames(named)) names.add(file);
       for (const file of [...names].filter((file) => file.endsWith('.index.json'))) {
-        for (const shard of await readShards(fileOf(file, signal))) names.add(shard);
+        const shards = await presentShards((name) => fileOf(name, signal), file);
+        for (const shard of shards) names.add(shard);
       }
       return [...names];
     },
