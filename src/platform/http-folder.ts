@@ -3,7 +3,12 @@
 
 import { BaichuanError, quote } from '../errors.ts';
 import { splitNames } from '../formats/gguf/split.ts';
-import { expectFileName, type Folder } from '../formats/hugging-face-folder.ts';
+import {
+  expectFileName,
+  type Folder,
+  meansFolder,
+  type NamedModel,
+} from '../formats/hugging-face-folder.ts';
 import { askFor, type HttpFile, type HttpOptions, withRetries } from './http-request.ts';
 import { presentShards } from './http-shards.ts';
 import { openHttpFile } from './http-source.ts';
@@ -25,10 +30,7 @@ export function isWebAddress(source: string | URL): boolean {
 /** Finds what an address names: a folder, or one weights file with its configuration beside it.
  *  @param address of a folder, with or without a slash at its end, or of a file
  *  @throws option-value */
-export function locateHttpModel(
-  address: string | URL,
-  options: HttpOptions = {},
-): { folder: Folder; weights: string | undefined } {
+export function locateHttpModel(address: string | URL, options: HttpOptions = {}): NamedModel {
   const url = parse(address);
   const last = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
   const isFile = /\.(gguf|safetensors|bin|pth?|json|model)$/i.test(last);
@@ -36,10 +38,9 @@ export function locateHttpModel(
   const base = new URL('.', url);
   // What a server needs to let somebody in may stand in the query.
   base.search = url.search;
-  const file = isFile ? decoded(last) : undefined;
-  // Whoever names another file of the folder means the folder.
-  const weights = file !== undefined && OTHERS.includes(file) ? undefined : file;
-  return { folder: folderAt(base, weights, options), weights };
+  const named = isFile ? decoded(last) : undefined;
+  const weights = named === undefined || meansFolder(named) ? undefined : named;
+  return { folder: folderAt(base, weights, options), weights, named };
 }
 
 /** A folder on a web server, for servers that ask for headers.
