@@ -1,7 +1,10 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { goldenPath, runCommand } from '../support/command.ts';
 import { GOLDENS } from '../support/goldens.ts';
+import { scratchPath } from '../support/scratch-files.ts';
 
 const cli = suite('inspect');
 
@@ -102,6 +105,27 @@ cli('law: --quantize, --kv and --kernels change the plan, and wrong ones are ref
   const { stdout } = await runCommand([...base, '-q', 'int4']);
   assert.match(stdout, /weights \(int4\) +7\.79 GB/);
   assert.match(stdout, /bank 2 +3\.\d+ GB {2}\d+ … head/);
+});
+
+cli('error: a named file that is no model is told as that, with what to give instead', async () => {
+  const folder = scratchPath('named');
+  mkdirSync(folder);
+  for (const name of ['make.py', 'tokenizer.model', 'a.gguf', 'b.gguf']) {
+    writeFileSync(join(folder, name), 'import torch');
+  }
+  for (const [path, status, message] of [
+    [join(folder, 'make.py'), 3, /^io-magic: .*make\.py: .* no model.* Give the folder of a model/],
+    [
+      join(folder, 'tokenizer.model'),
+      3,
+      /"tokenizer\.model" is no model.* has 2 models: "a\.gguf"/,
+    ],
+    ['/dev/zero', 7, /^io-not-a-file: \/dev\/zero: this is a device/],
+  ] as const) {
+    const { code, stderr } = await runCommand(['inspect', '-m', path]);
+    assert.is(code, status, stderr);
+    assert.match(stderr, message);
+  }
 });
 
 cli.run();

@@ -157,6 +157,48 @@ huggingFace('error: a named weights file that is missing, or of another kind', a
   }
 });
 
+huggingFace(
+  'error: a named file that is no model is told as that, config.json or not',
+  async () => {
+    for (const files of [base, {}]) {
+      for (const [name, content, message] of [
+        ['make.py', 'import torch', 'this file is no model'],
+        ['words.model', 'pieces', 'this file is no model'],
+        ['empty', '', 'this file is no model'],
+        ['blob', 'GGUF\u0003\u0000\u0000\u0000', 'a GGUF file, but its name does not end as'],
+        ['archive.ckpt', 'PK\u0003\u0004', 'a zip file, but its name'],
+      ]) {
+        const folder = memoryFolder({ ...files, [name]: content });
+        const fix = 'Give the folder of a model, or a file that ends in .gguf, .safetensors';
+        await expectRefusal(() => openHuggingFaceFolder(folder, { weights: name }), {
+          ...{ code: 'io-magic', file: `folder/${name}`, message, fix },
+        });
+        assert.is(folder.openCount(), 0);
+      }
+    }
+    const page = memoryFolder({ ...base, saved: '<!DOCTYPE html><html>' });
+    const opening = () => openHuggingFaceFolder(page, { weights: 'saved' });
+    await expectRefusal(opening, { code: 'io-html', file: 'folder/saved' });
+  },
+);
+
+huggingFace('law: safetensors are read whatever their name, as the blobs of a cache', async () => {
+  const folder = memoryFolder({ 'config.json': '{}', '4f2c': weights });
+  const { checkpoint } = await openHuggingFaceFolder(folder, { weights: '4f2c' });
+  assert.equal([...checkpoint.tensors.keys()], ['a']);
+  await checkpoint.close();
+});
+
+huggingFace('error: where a file that was named means a folder without a model', async () => {
+  const folder = memoryFolder({ 'tokenizer.model': 't', 'model.safetensors': weights });
+  await expectRefusal(() => openHuggingFaceFolder(folder, { named: 'tokenizer.model' }), {
+    code: 'directory-missing',
+    where: 'config.json',
+    message: '"tokenizer.model" is no model by itself',
+    fix: 'Give the folder of a model',
+  });
+});
+
 huggingFace('error: JSON or tokenizer files larger than any, before they are read', async () => {
   const large = new Uint8Array(2 ** 20 + 1).fill(0x20);
   const config = memoryFolder({ ...base, 'config.json': large });

@@ -42,6 +42,8 @@ http('law: a folder has the usual files that are there, and the shards of its in
     '/m/pytorch_model.bin.index.json': utf8(
       '{"weight_map": {"a": "pytorch_model-00001-of-00002.bin", "b": "x-2.bin", "c": "../d.bin"}}',
     ),
+    '/m/pytorch_model-00001-of-00002.bin': utf8('w'),
+    '/m/x-2.bin': utf8('w'),
   });
   const folder = httpFolder('https://a.example/m?key=1', { fetch: server.fetch });
   assert.equal((await folder.list()).sort(), [

@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openHuggingFaceFolder } from '../../src/formats/hugging-face-folder.ts';
+import { locateHttpModel } from '../../src/platform/http-folder.ts';
 import { locateModel, openFolder } from '../../src/platform/node-folder.ts';
 import { float32Entry, safetensorsFile } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
@@ -145,6 +147,34 @@ nodeFolder('law: a model is named by its folder, or by its weights file, link or
   }
   const absent = scratchPath('absent');
   await expectRefusal(() => locateModel(absent), { code: 'io-not-found', file: absent });
+});
+
+nodeFolder('law: a file that holds no weights means its folder, as on a server', async () => {
+  const path = folderWith({ 'config.json': '{}', 'tokenizer.model': 't', 'words.model': 't' });
+  folderWith({ 'generation_config.json': '{}', 'model.safetensors.index.json': '{}' }, path);
+  for (const [file, weights] of [
+    ['config.json', undefined],
+    ['generation_config.json', undefined],
+    ['tokenizer.model', undefined],
+    ['words.model', 'words.model'],
+    ['model.safetensors.index.json', 'model.safetensors.index.json'],
+  ] as const) {
+    const local = await locateModel(join(path, file));
+    assert.equal([local.weights, local.named], [weights, file]);
+    const remote = locateHttpModel(`https://a.example/${file}`);
+    assert.equal([remote.weights, remote.named], [weights, file]);
+  }
+});
+
+nodeFolder('error: IX10 a device or a pipe is told as one, before its folder is', async () => {
+  const pipe = join(folderWith({ 'config.json': '{}' }), 'model.safetensors');
+  execFileSync('mkfifo', [pipe]);
+  for (const [path, found] of [
+    ['/dev/zero', 'a device'],
+    [pipe, 'a pipe'],
+  ]) {
+    await expectRefusal(() => locateModel(path), { code: 'io-not-a-file', file: path, found });
+  }
 });
 
 nodeFolder.run();

@@ -28,6 +28,8 @@ export interface WebServer {
   /** By the number of the request, from 0 on. */
   faults: Map<number, Fault>;
   knowsRanges: boolean;
+  /** Most bytes of one answer to a range, whose Content-Range says so. */
+  rangeBytes: number;
   /** Headers that a page of another origin may not see. */
   hidden: readonly string[];
 }
@@ -42,6 +44,7 @@ export function webServer(files: Readonly<Record<string, Uint8Array>>): WebServe
     requests: [],
     faults: new Map(),
     knowsRanges: true,
+    rangeBytes: Number.POSITIVE_INFINITY,
     hidden: [],
     fetch: async (input, init = {}) => {
       const isSilent = server.faults.get(server.requests.length)?.silent === true;
@@ -70,7 +73,8 @@ function answer(server: WebServer, url: URL, init: RequestInit): Response {
     });
   }
   const begin = isPart ? Number(first) + (fault.shift ?? 0) : 0;
-  const end = isPart ? Math.min(bytes.length, Number(last) + 1) : bytes.length;
+  const most = isPart ? begin + server.rangeBytes : bytes.length;
+  const end = Math.min(bytes.length, isPart ? Number(last) + 1 : bytes.length, most);
   const headers = new Headers({ etag, 'content-length': String(end - begin) });
   if (isPart) headers.set('content-range', `bytes ${begin}-${end - 1}/${bytes.length}`);
   for (const [name, value] of Object.entries(fault.headers ?? {})) {

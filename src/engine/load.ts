@@ -7,6 +7,7 @@ import { BaichuanError, quote } from '../errors.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import {
   type Folder,
+  type NamedModel,
   openHuggingFaceFolder,
   readFolderTokenizer,
 } from '../formats/hugging-face-folder.ts';
@@ -70,7 +71,6 @@ export interface OpenedModel {
 const MAX_CONTEXT_LENGTH = 2 ** 20;
 
 const TOKENIZER = 'tokenizer.model';
-const OTHER_FILES = new Set(['config.json', 'generation_config.json', TOKENIZER]);
 
 /** Opens a model and checks that configuration and tensors belong together.
  *  @param source the embedded model by default
@@ -194,12 +194,10 @@ async function openFiles(
   signal: AbortSignal | undefined,
 ): Promise<ModelFiles> {
   if (source instanceof Blob) return openBlobGguf(source);
-  const { folder, weights: named } = await placeOf(source, signal);
-  // Whoever names another file of the folder means the folder.
-  const weights = named !== undefined && OTHER_FILES.has(named) ? undefined : named;
-  const gguf = await openFolderGguf(folder, weights);
+  const { folder, weights, named } = await placeOf(source, signal);
+  const gguf = await openFolderGguf(folder, weights, named);
   if (gguf !== undefined) return gguf;
-  const files = await openHuggingFaceFolder(folder, { weights });
+  const files = await openHuggingFaceFolder(folder, { weights, named });
   const tokenizerFile = `${files.name}/${TOKENIZER}`;
   return {
     ...files,
@@ -213,8 +211,8 @@ async function openFiles(
 /** The folder of a model, and the file in it that was named.
  *  @param signal heard by all that the folder does @throws io-not-found, io-failed, aborted */
 export async function placeOf(source: string | URL | Folder, signal: AbortSignal | undefined) {
-  const { folder, weights } = await locate(source);
-  return { folder: heeding(folder, signal), weights };
+  const located = await locate(source);
+  return { ...located, folder: heeding(located.folder, signal) };
 }
 
 /** The folder, told of the signal by every call. */
@@ -227,8 +225,8 @@ function heeding(folder: Folder, signal: AbortSignal | undefined): Folder {
   };
 }
 
-async function locate(source: string | URL | Folder) {
-  if (isFolder(source)) return { folder: source, weights: undefined };
+async function locate(source: string | URL | Folder): Promise<NamedModel> {
+  if (isFolder(source)) return { folder: source, weights: undefined, named: undefined };
   if (isWebAddress(source)) return locateHttpModel(source);
   // Imported here and not above: browsers have no such module, and pass folders.
   const { locateModel } = await import('../platform/node.ts');

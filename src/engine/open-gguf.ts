@@ -38,17 +38,23 @@ const TORCH_WEIGHTS = /^pytorch_model\.bin(\.index\.json)?$/;
 
 /** The GGUF file that is meant, if one is: the one that was named, or the only one in a folder
  *  without a checkpoint in safetensors or .bin.
- *  @param weights the file of the folder that the user named @throws directory-missing */
-async function findGguf(folder: Folder, weights: string | undefined): Promise<string | undefined> {
+ *  @param named another file that the user named, for messages @throws directory-missing */
+async function findGguf(
+  folder: Folder,
+  weights: string | undefined,
+  named: string | undefined,
+): Promise<string | undefined> {
   if (weights !== undefined) return GGUF_NAME.test(weights) ? weights : undefined;
   const names = await folder.list();
   if (hasOtherWeights(names)) return undefined;
   const models = names.filter((name) => GGUF_NAME.test(name) && !LATER_PART.test(name)).sort();
   if (models.length <= 1) return models[0];
-  const listed = models.slice(0, 3).map(quote).join(', ');
+  const more = models.length > 3 ? ' …' : '';
+  const listed = models.slice(0, 3).map(quote).join(', ') + more;
+  const reason = named === undefined ? '' : `${quote(named)} is no model by itself, and `;
   throw new BaichuanError('directory-missing', {
     file: folder.name,
-    what: `the folder has ${models.length} models: ${listed}${models.length > 3 ? ' …' : ''}.`,
+    what: `${reason}the folder has ${models.length} models: ${listed}.`,
     fix: 'Name the .gguf file to load.',
     expected: 1,
     found: models.length,
@@ -64,13 +70,15 @@ function hasOtherWeights(names: readonly string[]): boolean {
 
 /** Opens the GGUF file of a folder, with all its parts.
  *  @param weights the file of the folder that the user named
+ *  @param named what the user named, where that is no file of weights, for messages
  *  @returns undefined where no GGUF file is meant
  *  @throws directory-missing, gguf-…, model-missing, model-shape, io-… */
 export async function openFolderGguf(
   folder: Folder,
   weights: string | undefined,
+  named?: string | undefined,
 ): Promise<ModelFiles | undefined> {
-  const file = await findGguf(folder, weights);
+  const file = await findGguf(folder, weights, named);
   if (file === undefined) return undefined;
   const names = splitNames(file);
   expectAll(folder, names, new Set(await folder.list()));

@@ -10,7 +10,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import { MAX_INDEX_BYTES, parseShardIndex } from './shard-index.ts';
 import { openShards } from './sharded-checkpoint.ts';
 import { withWeightScales } from './weight-scales.ts';
-import { isTorchName, openWeightsFile } from './weights-file.ts';
+import { expectWeightsFile, isTorchName, openWeightsFile } from './weights-file.ts';
 
 /** Files by name, without subfolders. */
 export interface Folder {
@@ -22,6 +22,20 @@ export interface Folder {
    *  @param signal ends waiting for the file, here and while it is read: for folders that are slow
    *  @throws io-…, index-path, index-symlink, aborted */
   open(name: string, signal?: AbortSignal): Promise<ByteSource>;
+}
+
+/** What a path or an address names. */
+export interface NamedModel {
+  readonly folder: Folder;
+  /** The one file of the folder that holds or lists the weights, where it was named. */
+  readonly weights: string | undefined;
+  /** The file that was named, whatever it holds, for messages. */
+  readonly named: string | undefined;
+}
+
+/** Whether a file is one of a folder's that hold no weights: whoever names it means the folder. */
+export function meansFolder(name: string): boolean {
+  return [CONFIG, GENERATION_CONFIG, TOKENIZER].includes(name);
 }
 
 /** Refuses a name that could lead out of a folder, whatever the system.
@@ -73,15 +87,20 @@ const MAX_TOKENIZER_BYTES = 64 * 2 ** 20;
 
 /** Opens a Hugging Face folder.
  *  @param options.weights one weights file or index in it, instead of the usual names
+ *  @param options.named another file of it that the user named, for messages
  *  @throws directory-missing, format-unsupported, index-…, safetensors-…, torch-…,
  *  pickle-…, zip-…, json-…, io-… */
 export async function openHuggingFaceFolder(
   folder: Folder,
-  options: { weights?: string | undefined } = {},
+  options: { weights?: string | undefined; named?: string | undefined } = {},
 ): Promise<HuggingFaceFolder> {
   const present = new Set(await folder.list());
-  if (!present.has(CONFIG)) throw noConfigError(folder, present, options.weights);
-  const { weights, notices } = chooseWeights(folder, present, options.weights);
+  const { weights: asked, named } = options;
+  if (asked !== undefined && present.has(asked)) {
+    await expectWeightsFile(asked, () => folder.open(asked));
+  }
+  if (!present.has(CONFIG)) throw noConfigError(folder, present, asked, named);
+  const { weights, notices } = chooseWeights(folder, present, asked);
   const config = await readSmall(folder, CONFIG, MAX_JSON_BYTES);
   const generationConfig = present.has(GENERATION_CONFIG)
     ? await readSmall(folder, GENERATION_CONFIG, MAX_JSON_BYTES)
@@ -184,12 +203,23 @@ function noConfigError(
   folder: Folder,
   present: ReadonlySet<string>,
   asked: string | undefined,
+  named: string | undefined,
 ): BaichuanError {
   const foreign = asked ?? [...present].find(isForeign);
   if (foreign !== undefined && present.has(foreign) && isForeign(foreign)) {
     return unsupportedError(folder, foreign);
   }
-  return missingError(folder, CONFIG, 'the sizes of the model');
+  if (named === undefined || asked !== undefined) {
+    return missingError(folder, CONFIG, 'the sizes of the model');
+  }
+  return new BaichuanError('directory-missing', {
+    file: folder.name,
+    where: CONFIG,
+    what: `${quote(named)} is no model by itself, and no ${CONFIG} is beside it.`,
+    fix: 'Give the folder of a model, or a .gguf file.',
+    expected: CONFIG,
+    found: 'nothing',
+  });
 }
 
 function noWeightsError(folder: Folder, names: readonly string[]): BaichuanError {

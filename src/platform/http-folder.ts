@@ -1,10 +1,16 @@
 /** A model's folder on a web server. A server lists no names, so the usual ones are asked for, and
- *  the shards are those that an index names. */
+ *  the shards that an index names. */
 
 import { BaichuanError, quote } from '../errors.ts';
 import { splitNames } from '../formats/gguf/split.ts';
-import { expectFileName, type Folder } from '../formats/hugging-face-folder.ts';
+import {
+  expectFileName,
+  type Folder,
+  meansFolder,
+  type NamedModel,
+} from '../formats/hugging-face-folder.ts';
 import { askFor, type HttpFile, type HttpOptions, withRetries } from './http-request.ts';
+import { presentShards } from './http-shards.ts';
 import { openHttpFile } from './http-source.ts';
 
 const WEIGHTS = [
@@ -16,11 +22,6 @@ const WEIGHTS = [
 
 const OTHERS = ['config.json', 'generation_config.json', 'tokenizer.model'];
 
-/** A name in an index that is a file of weights. */
-const SHARD_NAME = /"([^"/\\]+\.(?:safetensors|bin))"/g;
-
-const MAX_INDEX_BYTES = 16 * 2 ** 20;
-
 /** Whether an address is one of a web server. */
 export function isWebAddress(source: string | URL): boolean {
   return /^https?:\/\//i.test(String(source));
@@ -29,10 +30,7 @@ export function isWebAddress(source: string | URL): boolean {
 /** Finds what an address names: a folder, or one weights file with its configuration beside it.
  *  @param address of a folder, with or without a slash at its end, or of a file
  *  @throws option-value */
-export function locateHttpModel(
-  address: string | URL,
-  options: HttpOptions = {},
-): { folder: Folder; weights: string | undefined } {
+export function locateHttpModel(address: string | URL, options: HttpOptions = {}): NamedModel {
   const url = parse(address);
   const last = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
   const isFile = /\.(gguf|safetensors|bin|pth?|json|model)$/i.test(last);
@@ -40,10 +38,9 @@ export function locateHttpModel(
   const base = new URL('.', url);
   // What a server needs to let somebody in may stand in the query.
   base.search = url.search;
-  const file = isFile ? decoded(last) : undefined;
-  // Whoever names another file of the folder means the folder.
-  const weights = file !== undefined && OTHERS.includes(file) ? undefined : file;
-  return { folder: folderAt(base, weights, options), weights };
+  const named = isFile ? decoded(last) : undefined;
+  const weights = named === undefined || meansFolder(named) ? undefined : named;
+  return { folder: folderAt(base, weights, options), weights, named };
 }
 
 /** A folder on a web server, for servers that ask for headers.
@@ -59,16 +56,6 @@ function folderAt(base: URL, named: string | undefined, options: HttpOptions): F
     url.search = base.search;
     return { ...options, url, name: `${name}/${file}`, signal };
   };
-  const readShards = async (index: HttpFile): Promise<string[]> => {
-    const source = await openHttpFile(index);
-    try {
-      const length = Math.min(source.size, MAX_INDEX_BYTES);
-      const text = new TextDecoder().decode(await source.read(0, length));
-      return [...text.matchAll(SHARD_NAME)].map(([, shard]) => shard);
-    } finally {
-      await source.close();
-    }
-  };
   return {
     name,
     async list(signal) {
@@ -79,7 +66,8 @@ function folderAt(base: URL, named: string | undefined, options: HttpOptions): F
       );
       for (const file of named === undefined ? [] : splitNames(named)) names.add(file);
       for (const file of [...names].filter((file) => file.endsWith('.index.json'))) {
-        for (const shard of await readShards(fileOf(file, signal))) names.add(shard);
+        const shards = await presentShards((name) => fileOf(name, signal), file);
+        for (const shard of shards) names.add(shard);
       }
       return [...names];
     },

@@ -127,6 +127,7 @@ async function within<Value>(
   const slow = () => giveUp(passingError(`no byte came for ${patienceMs / 1000} s`));
   const timer = setTimeout(slow, patienceMs);
   signal?.addEventListener('abort', onAbort);
+  if (signal?.aborted === true) onAbort();
   try {
     return await Promise.race([waiting, limit]);
   } finally {

@@ -1,12 +1,9 @@
 /** A file on a web server as a `ByteSource`, read by range requests (RFC 9110, section 14).
  *
- *  The first request, for one byte, tells the size. Reads that follow each other are served from
- *  one answer of up to 64 MiB, so that a whole model takes few requests; a broken connection is
- *  taken up again where it stopped. Size and validators (ETag, Last-Modified) of every answer are
- *  compared with the first: a file that was replaced meanwhile is an error, never a mixture of
- *  two. A server without ranges gives small files only, whole. */
+ *  The first request, for one byte, tells the size. Size and validators (ETag, Last-Modified) of
+ *  every answer are compared with the first: a file that was replaced meanwhile is an error, never
+ *  a mixture of two. A server without ranges gives small files only, whole. */
 
-import { BaichuanError } from '../errors.ts';
 import {
   type ByteSource,
   bufferSource,
@@ -14,6 +11,7 @@ import {
   expectRange,
   joinBytes,
 } from '../formats/byte-source.ts';
+import { createHttpReader, type HttpVersion, noRangesError, validatorOf } from './http-reader.ts';
 import {
   askFor,
   type HttpAnswer,
@@ -24,23 +22,6 @@ import {
 
 /** Without ranges a file is held in memory, up to this size. */
 const WHOLE_FILE_BYTES = 64 * 2 ** 20;
-
-/** Bytes of one request, where reads follow each other. */
-const STREAM_BYTES = 64 * 2 ** 20;
-
-/** What the first answer says of a file. */
-interface Version {
-  readonly size: number;
-  readonly validator: string;
-}
-
-/** An answer that is being read: what comes next of it stands at `at`. */
-interface Stream {
-  readonly answer: HttpAnswer;
-  readonly end: number;
-  at: number;
-  rest: Uint8Array;
-}
 
 /** Opens a file on a web server. @throws io-not-found, io-failed, io-no-ranges */
 export async function openHttpFile(file: HttpFile): Promise<ByteSource> {
@@ -55,13 +36,13 @@ export async function openHttpFile(file: HttpFile): Promise<ByteSource> {
   return first instanceof Uint8Array ? bufferSource(file.name, first) : rangeSource(file, first);
 }
 
-async function versionOf(file: HttpFile, { status, headers }: HttpAnswer): Promise<Version> {
+async function versionOf(file: HttpFile, { status, headers }: HttpAnswer): Promise<HttpVersion> {
   const [, total] = /\/(\d+)$/.exec(headers.get('content-range') ?? '') ?? [];
   const size = Number(total ?? (status === 416 ? Number.NaN : await sizeByHead(file)));
   // 416: an empty file has no first byte.
   const isKnown = Number.isSafeInteger(size) && (status === 206 || size === 0);
   if (isKnown) return { size, validator: validatorOf(headers) };
-  throw noRanges(file.name, 'does not tell the size of the file');
+  throw noRangesError(file.name, 'does not tell the size of the file');
 }
 
 /** Where a page of another origin may not see Content-Range, it may see Content-Length. */
@@ -77,7 +58,7 @@ async function wholeFile({ name }: HttpFile, answer: HttpAnswer): Promise<Uint8A
   let size = 0;
   for (;;) {
     if (Math.max(told, size) > WHOLE_FILE_BYTES) {
-      throw noRanges(name, 'sends whole files only, and this one is too large for that');
+      throw noRangesError(name, 'sends whole files only, and this one is too large for that');
     }
     const chunk = await answer.next();
     if (chunk === undefined) break;
@@ -90,9 +71,9 @@ async function wholeFile({ name }: HttpFile, answer: HttpAnswer): Promise<Uint8A
   return joinBytes(chunks);
 }
 
-function rangeSource(file: HttpFile, version: Version): ByteSource {
+function rangeSource(file: HttpFile, version: HttpVersion): ByteSource {
   const { name } = file;
-  const reader = createReader(file, version);
+  const reader = createHttpReader(file, version);
   let closed = false;
   let previous: Promise<unknown> = Promise.resolve();
   return {
@@ -113,98 +94,4 @@ function rangeSource(file: HttpFile, version: Version): ByteSource {
       reader.stop();
     },
   };
-}
-
-/** Reads one range after the other, from the answer at hand where it has what comes next. */
-function createReader(file: HttpFile, version: Version) {
-  let stream: Stream | undefined;
-  /** Where the last read ended: one that begins there is taken to be followed by others. */
-  let follower = -1;
-  const stop = () => {
-    stream?.answer.stop();
-    stream = undefined;
-  };
-
-  /** Some of the bytes from `at` to `end`, at least one. */
-  async function some(at: number, end: number): Promise<Uint8Array> {
-    try {
-      if (stream === undefined || stream.at !== at || at === stream.end) {
-        stop();
-        const last = at === follower ? Math.max(end, at + STREAM_BYTES) : end;
-        stream = await openStream(file, version, at, Math.min(last, version.size));
-      }
-      return await take(stream, end - at);
-    } catch (error) {
-      stop();
-      throw error;
-    }
-  }
-
-  async function read(byteOffset: number, byteLength: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(byteLength);
-    const end = byteOffset + byteLength;
-    for (let at = byteOffset; at < end; ) {
-      const from = at;
-      // Attempts are counted anew after every byte that came.
-      const part = await withRetries(file, () => some(from, end));
-      bytes.set(part, at - byteOffset);
-      at += part.length;
-    }
-    follower = end;
-    return bytes;
-  }
-
-  return { read, stop };
-}
-
-async function openStream(
-  file: HttpFile,
-  version: Version,
-  at: number,
-  end: number,
-): Promise<Stream> {
-  const answer = await askFor(file, [at, end]);
-  const { status, headers } = answer;
-  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers.get('content-range') ?? '');
-  const [, first = String(at), total = '*'] = range ?? [];
-  const isSame =
-    status === 206 &&
-    validatorOf(headers) === version.validator &&
-    (total === '*' || Number(total) === version.size);
-  if (isSame && Number(first) === at) return { answer, at, end, rest: new Uint8Array(0) };
-  answer.stop();
-  if (isSame) throw noRanges(file.name, 'answers with other bytes than it was asked for');
-  throw new BaichuanError('io-changed', {
-    file: file.name,
-    where: `byte ${at}`,
-    what: 'the file changed on the server while it was open.',
-    fix: 'Load the model again.',
-  });
-}
-
-/** Takes what has come, at most so many bytes, or waits for more. */
-async function take(stream: Stream, byteLength: number): Promise<Uint8Array> {
-  if (stream.rest.length === 0) {
-    const chunk = await stream.answer.next();
-    if (chunk === undefined) throw passingError('the answer ended early');
-    // More than was asked for is none of ours.
-    stream.rest = chunk.subarray(0, stream.end - stream.at);
-  }
-  const bytes = stream.rest.subarray(0, byteLength);
-  stream.rest = stream.rest.subarray(bytes.length);
-  stream.at += bytes.length;
-  return bytes;
-}
-
-/** Weak tags serve as well: of a file that was replaced they differ too. */
-function validatorOf(headers: Headers): string {
-  return headers.get('etag') ?? headers.get('last-modified') ?? '';
-}
-
-function noRanges(name: string, reason: string): BaichuanError {
-  return new BaichuanError('io-no-ranges', {
-    file: name,
-    what: `the server ${reason}.`,
-    fix: 'Use a server that answers range requests, or download the file and open it.',
-  });
 }

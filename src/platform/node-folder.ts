@@ -6,9 +6,14 @@ import * as nodeFileSystem from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { BaichuanError, quote } from '../errors.ts';
 import type { ByteSource } from '../formats/byte-source.ts';
-import { expectFileName, type Folder } from '../formats/hugging-face-folder.ts';
+import {
+  expectFileName,
+  type Folder,
+  meansFolder,
+  type NamedModel,
+} from '../formats/hugging-face-folder.ts';
 import { ioError, printablePath } from './node-errors.ts';
-import { openFile } from './node-read-file.ts';
+import { notFileError, openFile } from './node-read-file.ts';
 
 export interface OpenFolderOptions {
   /** A file in it that the user named, which may be a link to anywhere. */
@@ -40,18 +45,20 @@ function withoutEnd(path: string): string {
 }
 
 /** Finds what `--model` names: a folder, or one weights file with its configuration beside it.
- *  @throws io-not-found, io-failed */
-export async function locateModel(
-  path: string,
-): Promise<{ folder: Folder; weights: string | undefined }> {
+ *  @throws io-not-found, io-not-a-file, io-failed */
+export async function locateModel(path: string): Promise<NamedModel> {
   try {
-    const state = await nodeFileSystem.stat(path);
-    if (state.isDirectory()) return { folder: openFolder(path), weights: undefined };
+    const state = await nodeFileSystem.stat(path, { bigint: true });
+    if (state.isDirectory()) {
+      return { folder: openFolder(path), weights: undefined, named: undefined };
+    }
+    if (!state.isFile()) throw notFileError(printablePath(path), state);
   } catch (cause) {
     throw ioError(cause, { file: path, action: 'open the model' });
   }
-  const weights = basename(path);
-  return { folder: openFolder(dirname(path), { namedFile: weights }), weights };
+  const named = basename(path);
+  const weights = meansFolder(named) ? undefined : named;
+  return { folder: openFolder(dirname(path), { namedFile: named }), weights, named };
 }
 
 async function openInFolder(path: string, file: string, isNamed: boolean): Promise<ByteSource> {

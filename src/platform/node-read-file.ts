@@ -62,7 +62,9 @@ async function expectRegularFile(
   if (KERNEL_FILE_SYSTEMS.has(type)) throw notFileError(file, undefined);
 }
 
-function notFileError(file: string, state: BigIntStats | undefined): BaichuanError {
+/** What is thrown for a path that is not one of a regular file.
+ *  @param state of what is there, if it says so itself */
+export function notFileError(file: string, state: BigIntStats | undefined): BaichuanError {
   const found = kindOf(state);
   return new BaichuanError('io-not-a-file', {
     file,
