@@ -135,8 +135,8 @@ function takeSize(metadata: GgufMetadata, key: string, file: string): number {
   throw metadataError(file, key, what, foundOf(entry));
 }
 
-/** The shortest decimal of the float32, so that 1e-6 is the number that a config.json has. A float64
- *  is rounded to one, with which the models compute. */
+/** The shortest decimal of the float32, so that 1e-6 is the number that a config.json has. A
+ *  float64 is rounded to one, with which the models compute. */
 function takeEpsilon(metadata: GgufMetadata, file: string): number {
   const key = 'baichuan.attention.layer_norm_rms_epsilon';
   const entry = metadata.get(key);
@@ -151,6 +151,14 @@ function takeEpsilon(metadata: GgufMetadata, file: string): number {
   }
   const what = `a float32 or float64 above 0 and up to 1 is needed, not ${describe(entry)}.`;
   throw metadataError(file, key, what, foundOf(entry));
+}
+
+/** A text that a file may have. @throws gguf-metadata */
+export function takeText(metadata: GgufMetadata, key: string, file: string): string | undefined {
+  const entry = metadata.get(key);
+  if (entry === undefined || entry.type === 'string') return entry?.value;
+  const what = `a text is needed, not ${describe(entry)}.`;
+  throw metadataError(file, key, what, showValue(entry));
 }
 
 /** The id of a special piece; the published one where the file names none. */
