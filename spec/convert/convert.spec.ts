@@ -13,7 +13,7 @@ import {
   ropeFolder,
 } from '../support/conversions.ts';
 import { GOLDENS, type Golden } from '../support/goldens.ts';
-import { contentOf, memoryFolder } from '../support/model-files.ts';
+import { contentOf, memoryFolder, utf8 } from '../support/model-files.ts';
 import { expectRefusal } from '../support/refusal.ts';
 
 const convert = suite('convert');
@@ -104,6 +104,28 @@ for (const options of LOSSLESS) {
     assert.equal(sizes(config), sizes(before));
   });
 }
+
+convert('law: generation settings go through GGUF byte by byte, and count there', async () => {
+  // As published with Baichuan-13B-Chat, with a key that changes nothing and odd white space.
+  const text = `\t{"user_token_id": 195, "assistant_token_id": 196, "max_new_tokens": 2048,
+    "temperature": 0.3, "top_k": 5, "top_p": 0.85, "repetition_penalty": 1.1, "do_sample": true,
+    "transformers_version": "世"}\r\n`;
+  const name = 'generation_config.json';
+  const files = await convertedFiles(ropeFolder());
+  const source = memoryFolder({ ...files, [name]: utf8(text) });
+  const [before, gguf] = [await openModel(source), await convertedGguf(source)];
+  const after = await openModel(gguf);
+  assert.equal(after.generationConfig, before.generationConfig);
+  const { temperature, topK, topP, repetitionPenalty } = after.generationConfig.options;
+  assert.equal([temperature, topK, topP, repetitionPenalty], [0.3, 5, 0.85, 1.1]);
+  assert.is(after.generationConfig.assistantTokenId, 196);
+  for (const options of [{}, { type: 'q8_0' }] as const) {
+    const back = await convertedFiles(await convertedGguf(gguf, options));
+    assert.equal([...back[name]], [...utf8(text)]);
+  }
+  const { [name]: _, ...bare } = files;
+  assert.not(name in (await convertedFiles(await convertedGguf(memoryFolder(bare)))));
+});
 
 convert('law: GGUF holds norms as float32, which f16 and bf16 do not round', async () => {
   const name = 'model.norm.weight';

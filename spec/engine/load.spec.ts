@@ -9,6 +9,7 @@ import {
   rawTensors,
   shardedFolder,
 } from '../support/checkpoint-files.ts';
+import { type RawPair, smallModel, string, uint } from '../support/gguf-files.ts';
 import { GOLDENS, type Golden, idsOf, runner } from '../support/goldens.ts';
 import { memoryFolder } from '../support/model-files.ts';
 import { expectAborted, expectRefusal } from '../support/refusal.ts';
@@ -259,6 +260,26 @@ for (const quantize of ['none', 'int8', 'int4', 'int8-channel', 'int4-channel'] 
 engine('law: a finite weight in that place gives finite logits', async () => {
   await using model = await load(spoiledFolder(0.5), { quantize: 'int8' });
   assert.ok((await model.forward([5, 9, 11])).data.every(Number.isFinite));
+});
+
+engine('error: generation settings in a GGUF file that are none', async () => {
+  const key = 'baichuan_ts.generation_config';
+  const open = (value: RawPair) => {
+    const bytes = smallModel((file) => void file.pairs.push(value));
+    return openModel(memoryFolder({ 'model.gguf': bytes }));
+  };
+  const where = 'folder/model.gguf';
+  for (const [text, code, file] of [
+    ['{"top_k": ', 'json-syntax', `${where} (${key})`],
+    ['[]', 'generation-config', `${where} (${key})`],
+    ['{"user_token_id": 260}', 'generation-config', `${where} (${key})`],
+    [`{${' '.repeat(2 ** 20)}}`, 'gguf-text', where],
+  ] as const) {
+    await expectRefusal(() => open(string(key, text)), { code, file });
+  }
+  await expectRefusal(() => open(uint(key, 7)), { code: 'gguf-metadata', message: '7 (uint32)' });
+  const { generationConfig } = await open(string(key, '{"top_k": 7}'));
+  assert.is(generationConfig.options.topK, 7);
 });
 
 engine.run();

@@ -116,4 +116,23 @@ scales('error: scales of another count, type or rank', async () => {
   }
 });
 
+scales('error: a weight without its scale, where others have theirs', async () => {
+  const cut = async (...names: string[]) => {
+    const checkpoint = await published();
+    const left = [...checkpoint.tensors].filter(([name]) => !names.includes(name));
+    return { ...checkpoint, tensors: new Map(left) };
+  };
+  const name = 'model.layers.1.mlp.up_proj';
+  const checkpoint = await cut(`${name}.scale`);
+  await expectRefusal(() => withChannelScales(checkpoint), {
+    code: 'torch-int8',
+    file: 'pytorch_model.bin',
+    where: `tensor "${name}.weight"`,
+    message: `"${name}.scale" is missing`,
+    fix: 'Download',
+  });
+  const both = withChannelScales(await cut(`${name}.scale`, `${name}.weight`));
+  assert.ok(both.tensors.get('model.layers.1.mlp.down_proj.weight')?.channelScales);
+});
+
 scales.run();

@@ -125,4 +125,23 @@ scales('error: scales that do not fit their weight', async () => {
   }
 });
 
+scales('error: a weight without its scales, where others have theirs', async () => {
+  for (const lone of [INT8, PAIRS]) {
+    for (const names of [
+      ['x.weight', 'y.weight'],
+      ['y.weight', 'x.weight'],
+    ]) {
+      const parts = names.map((name): [string, Part] => [name, name[0] === 'x' ? INT8 : lone]);
+      const given = new Map([...parts, ['x.weight_scale', GROUPS] as const]);
+      const checkpoint = await openBytes(rawSafetensors(given));
+      await expectRefusal(() => withWeightScales(checkpoint), {
+        code: 'safetensors-scales',
+        where: 'tensor "y.weight"',
+        message: '"y.weight_scale" is missing',
+        fix: 'Convert',
+      });
+    }
+  }
+});
+
 scales.run();

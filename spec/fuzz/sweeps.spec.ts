@@ -85,6 +85,7 @@ const SWEEPS: readonly Sweep[] = [
   },
   { target: zipTarget, bytes: archive },
   { target: pickleTarget, bytes: pickle(state).bytes },
+  { target: { ...pickleTarget, name: 'pickle 4' }, bytes: pickle(state, 4).bytes },
   { target: ggufTarget, bytes: gguf, flipped: GGUF_HEADER },
   {
     target: tokenizerTarget,

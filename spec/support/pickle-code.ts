@@ -1,5 +1,5 @@
-/** Pickles of protocol 2, assembled by hand: what a value would be pickled as, and single opcodes
- *  for pickles that no pickler writes. Source: CPython, Lib/pickletools.py. */
+/** Pickles of protocols 2 to 5, assembled by hand: what a value would be pickled as, and single
+ *  opcodes for pickles that no pickler writes. Source: CPython, Lib/pickletools.py. */
 import { type Marked, MarkedWriter } from './fuzz/marked.ts';
 import { joinBytes, utf8 } from './model-files.ts';
 
@@ -28,12 +28,28 @@ export function orderedDict(items: readonly (readonly [Code, Code])[]): Code {
   return { set: ORDERED_DICT, items };
 }
 
-/** A whole pickle: PROTO 2, the value, STOP. */
-export function pickle(value: Code): Marked {
-  const writer = new MarkedWriter();
-  writer.tag(1, 0x80).number(1, 2);
+/** A writer that puts texts and names as a protocol does. From 4 on texts are short and remembered,
+ *  and names are texts of the stack. */
+class PickleWriter extends MarkedWriter {
+  readonly protocol: number;
+  /** What is remembered → its number in the memo. */
+  readonly memo = new Map<string, number>();
+  memoLength = 0;
+
+  constructor(protocol: number) {
+    super();
+    this.protocol = protocol;
+  }
+}
+
+/** A whole pickle: PROTO, from protocol 4 on a FRAME, the value, STOP. */
+export function pickle(value: Code, protocol = 2): Marked {
+  const writer = new PickleWriter(protocol);
   write(writer, value);
-  return writer.tag(1, 0x2e).done();
+  const body = writer.tag(1, 0x2e).done();
+  const whole = new MarkedWriter().tag(1, 0x80).number(1, protocol);
+  if (protocol >= 4) whole.tag(1, 0x95).number(8, body.bytes.length);
+  return whole.marked(body).done();
 }
 
 /** Opcodes between PROTO 2 and STOP: numbers are bytes, texts are their bytes. */
@@ -51,7 +67,7 @@ export function code(...parts: (number | string | Uint8Array)[]): Uint8Array {
   );
 }
 
-function write(writer: MarkedWriter, value: Code): void {
+function write(writer: PickleWriter, value: Code): void {
   if (value === null) writer.tag(1, 0x4e);
   else if (typeof value === 'boolean') writer.tag(1, value ? 0x88 : 0x89);
   else if (typeof value === 'string') writeText(writer, value);
@@ -59,12 +75,47 @@ function write(writer: MarkedWriter, value: Code): void {
   else writeNumber(writer, value);
 }
 
-function writeText(writer: MarkedWriter, text: string): void {
+function writeText(writer: PickleWriter, text: string): void {
+  if (writer.protocol >= 4) {
+    remembered(writer, `text ${text}`, () => shortText(writer, text));
+    return;
+  }
   const bytes = utf8(text);
   writer.tag(1, 0x58).number(4, bytes.length).text(bytes);
 }
 
-function writeNumber(writer: MarkedWriter, value: number | bigint): void {
+/** SHORT_BINUNICODE, or BINUNICODE8, which picklers write for texts of 4 GiB. */
+function shortText(writer: PickleWriter, text: string): void {
+  const bytes = utf8(text);
+  const isShort = bytes.length < 256;
+  writer.tag(1, isShort ? 0x8c : 0x8d).number(isShort ? 1 : 8, bytes.length);
+  writer.text(bytes);
+}
+
+/** What is written with MEMOIZE the first time, and with BINGET from then on. */
+function remembered(writer: PickleWriter, key: string, put: () => void): void {
+  const known = writer.memo.get(key);
+  if (known !== undefined && known < 256) {
+    writer.tag(1, 0x68).number(1, known);
+    return;
+  }
+  put();
+  writer.tag(1, 0x94);
+  writer.memo.set(key, writer.memoLength++);
+}
+
+function writeGlobal(writer: PickleWriter, names: readonly [string, string]): void {
+  if (writer.protocol < 4) {
+    writer.tag(1, 0x63).text(utf8(`${names.join('\n')}\n`));
+    return;
+  }
+  remembered(writer, `name ${names.join('.')}`, () => {
+    for (const name of names) writeText(writer, name);
+    writer.tag(1, 0x93);
+  });
+}
+
+function writeNumber(writer: PickleWriter, value: number | bigint): void {
   const fits = (low: number, high: number) => value >= low && value <= high;
   if (typeof value === 'number' && !Number.isInteger(value)) {
     const bytes = new Uint8Array(8);
@@ -80,13 +131,13 @@ function writeNumber(writer: MarkedWriter, value: number | bigint): void {
 }
 
 function writeObject(
-  writer: MarkedWriter,
+  writer: PickleWriter,
   value: Exclude<Code, null | string | number | bigint | boolean>,
 ) {
   if ('raw' in value) writer.raw(value.raw);
   else if ('tuple' in value) writeTuple(writer, value.tuple);
   else if ('list' in value) writeList(writer, value.list);
-  else if ('global' in value) writer.tag(1, 0x63).text(utf8(`${value.global.join('\n')}\n`));
+  else if ('global' in value) writeGlobal(writer, value.global);
   else if ('persistent' in value) after(writer, 0x51, value.persistent);
   else if ('call' in value) after(writer, 0x52, value.call, { tuple: value.with });
   else if ('build' in value) after(writer, 0x62, value.build, value.state);
@@ -100,24 +151,24 @@ function writeObject(
 }
 
 /** Values, then an opcode. */
-function after(writer: MarkedWriter, opcode: number, ...values: Code[]): void {
+function after(writer: PickleWriter, opcode: number, ...values: Code[]): void {
   for (const value of values) write(writer, value);
   writer.tag(1, opcode);
 }
 
-function writeTuple(writer: MarkedWriter, items: readonly Code[]): void {
+function writeTuple(writer: PickleWriter, items: readonly Code[]): void {
   if (items.length > 3) writer.tag(1, 0x28);
   for (const item of items) write(writer, item);
   writer.tag(1, [0x29, 0x85, 0x86, 0x87][items.length] ?? 0x74);
 }
 
-function writeList(writer: MarkedWriter, items: readonly Code[]): void {
+function writeList(writer: PickleWriter, items: readonly Code[]): void {
   writer.tag(1, 0x5d).tag(1, 0x28);
   for (const item of items) write(writer, item);
   writer.tag(1, 0x65);
 }
 
-function writeItems(writer: MarkedWriter, items: readonly (readonly [Code, Code])[]): void {
+function writeItems(writer: PickleWriter, items: readonly (readonly [Code, Code])[]): void {
   if (items.length === 0) return;
   writer.tag(1, 0x28);
   for (const [key, value] of items) {

@@ -85,7 +85,8 @@ export async function convertToGguf(
   const targets = await targetsOf(model, given, pass, true);
   const vocabulary = readModelPieces(await model.readTokenizerModel());
   const watched = watch(targets, pass);
-  const source = { config: model.config, vocabulary, name: nameOf(model) };
+  const { config, generationConfigBytes } = model;
+  const source = { config, vocabulary, name: nameOf(model), generationConfigBytes };
   // A quantized row cannot be rounded to another type without its floats.
   const floats = type === undefined ? targets : await floatTargets(model, targets, type, pass);
   const plan = planConvertedGguf(source, floats, type, watched.options(0));

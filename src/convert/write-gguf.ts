@@ -21,13 +21,18 @@ export interface GgufSource {
   readonly config: BaichuanConfig;
   readonly vocabulary: GgufVocabulary;
   readonly name: string;
+  /** The bytes of generation_config.json, which have been parsed. */
+  readonly generationConfigBytes: Uint8Array | undefined;
 }
+
+/** Keeps a byte order mark, so that the bytes come back. */
+const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The tensors of the file, nothing of which is read yet.
  *  @param type of llama.cpp's own rounding for the matrices; as the targets have it unless told
  *  @throws option-unsupported, gguf-architecture, shape-mismatch */
 export function planConvertedGguf(
-  { config, vocabulary, name }: GgufSource,
+  { config, vocabulary, name, generationConfigBytes }: GgufSource,
   targets: readonly TargetTensor[],
   type: WritableType | undefined,
   options: Pick<PassOptions, 'signal' | 'onNotFinite'>,
@@ -35,7 +40,9 @@ export function planConvertedGguf(
   const perRow = targets.find(({ dtype }) => dtype === 'I8' || dtype === 'I4');
   if (perRow !== undefined) throw perRowError(perRow);
   const tensors = new Map(targets.map((target) => [target.name, convertedTensor(target, options)]));
-  return planGguf({ checkpoint: { tensors }, sizes: config, vocabulary, name }, { type });
+  const generationConfig = generationConfigBytes && DECODER.decode(generationConfigBytes);
+  const model = { checkpoint: { tensors }, sizes: config, vocabulary, name, generationConfig };
+  return planGguf(model, { type });
 }
 
 /** Writes the file; progress counts what is written.

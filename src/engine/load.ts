@@ -202,6 +202,7 @@ async function openFiles(
   return {
     ...files,
     ...{ configFile: `${files.name}/config.json`, tokenizerFile },
+    generationConfigFile: `${files.name}/generation_config.json`,
     loadTokenizer: async () =>
       loadTokenizer(await files.requireTokenizer(), { file: tokenizerFile }),
     readTokenizerModel: () => files.requireTokenizer(),
@@ -246,8 +247,10 @@ function isFolder(source: string | URL | Folder): source is Folder {
 
 function readGenerationConfig(files: ModelFiles, vocabSize: number): GenerationConfig {
   if (files.generationConfig === undefined) return EMPTY_GENERATION_CONFIG;
-  const file = `${files.name}/generation_config.json`;
-  return parseGenerationConfig(files.generationConfig, { file, vocabSize });
+  return parseGenerationConfig(files.generationConfig, {
+    file: files.generationConfigFile,
+    vocabSize,
+  });
 }
 
 async function readTokenizer(

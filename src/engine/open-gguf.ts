@@ -3,7 +3,7 @@
 import { BaichuanError, quote } from '../errors.ts';
 import { type ByteSource, blobSource } from '../formats/byte-source.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
-import type { GgufVocabulary } from '../formats/gguf/baichuan-metadata.ts';
+import { GENERATION_CONFIG, type GgufVocabulary } from '../formats/gguf/baichuan-metadata.ts';
 import { type GgufModelFile, openGguf } from '../formats/gguf/open.ts';
 import { splitNames } from '../formats/gguf/split.ts';
 import type { Folder } from '../formats/hugging-face-folder.ts';
@@ -16,7 +16,9 @@ export interface ModelFiles {
   /** The bytes of config.json, or of one that says the same, and what messages call it. */
   readonly config: Uint8Array;
   readonly configFile: string;
+  /** The bytes of generation_config.json, where there is one, and what messages call it. */
   readonly generationConfig: Uint8Array | undefined;
+  readonly generationConfigFile: string;
   readonly checkpoint: Checkpoint;
   readonly hasTokenizer: boolean;
   /** What messages call the tokenizer. */
@@ -114,9 +116,13 @@ export async function openBlobGguf(blob: Blob): Promise<ModelFiles> {
   return modelFiles(await openGguf([blobSource(name, blob)]), name);
 }
 
-function modelFiles({ config, checkpoint, vocabulary }: GgufModelFile, name: string): ModelFiles {
+function modelFiles(
+  { config, generationConfig, checkpoint, vocabulary }: GgufModelFile,
+  name: string,
+): ModelFiles {
   return {
-    ...{ name, config, configFile: name, generationConfig: undefined, checkpoint },
+    ...{ name, config, configFile: name, checkpoint },
+    ...{ generationConfig, generationConfigFile: `${name} (${GENERATION_CONFIG})` },
     ...{ hasTokenizer: vocabulary !== undefined, tokenizerFile: name },
     loadTokenizer: async () =>
       tokenizerFromPieces(expectVocabulary(vocabulary, name), { file: name }),

@@ -12,20 +12,26 @@ import { transposedTensor } from './strided-tensor.ts';
 
 const WEIGHT = /\.weight$/;
 
-/** Joins int8 weights with their scales. A checkpoint without such weights is given back as it is.
+/** Joins int8 weights with their scales. A checkpoint in which no weight has one is given back as
+ *  it is; where one has, all need theirs.
  *  @returns weights `[out, in]` of type I8 with `channelScales` `[out]`, and the other tensors but
  *  the scales @throws torch-int8 */
 export function withChannelScales(checkpoint: Checkpoint): Checkpoint {
   const { tensors } = checkpoint;
   const scales = new Map<StoredTensor, StoredTensor>();
+  let lone: StoredTensor | undefined;
   for (const tensor of tensors.values()) {
-    const isWeight = tensor.dtype === 'I8' && WEIGHT.test(tensor.name);
-    const scale = isWeight ? tensors.get(tensor.name.replace(WEIGHT, '.scale')) : undefined;
-    if (scale === undefined) continue;
+    if (tensor.dtype !== 'I8' || !WEIGHT.test(tensor.name)) continue;
+    const scale = tensors.get(scaleName(tensor.name));
+    if (scale === undefined) {
+      lone ??= tensor;
+      continue;
+    }
     expectPair(tensor, scale);
     scales.set(tensor, scale);
   }
   if (scales.size === 0) return checkpoint;
+  if (lone !== undefined) throw missingScale(lone);
   const used = new Set(scales.values());
   const joined = new Map<string, StoredTensor>();
   for (const [name, tensor] of tensors) {
@@ -35,6 +41,22 @@ export function withChannelScales(checkpoint: Checkpoint): Checkpoint {
     joined.set(name, isPair ? { ...transposedTensor(tensor), channelScales } : tensor);
   }
   return { ...checkpoint, tensors: joined };
+}
+
+function scaleName(weight: string): string {
+  return weight.replace(WEIGHT, '.scale');
+}
+
+/** Other weights have scales, so the file is of this layout and lacks a part. */
+function missingScale({ name, file }: StoredTensor): BaichuanError {
+  return new BaichuanError('torch-int8', {
+    file,
+    where: `tensor ${quote(name)}`,
+    what: `${quote(scaleName(name))} is missing, though other int8 weights have their scale.`,
+    fix: 'Download the files of Baichuan-13B-Chat-int8 again, or save every scale with its weight.',
+    expected: scaleName(name),
+    found: 'nothing',
+  });
 }
 
 /** The scales are one for each column of the stored matrix. A square matrix does not show which way

@@ -27,22 +27,27 @@ export function scaleName(weight: string): string {
   return weight.replace(WEIGHT, '.weight_scale');
 }
 
-/** Joins quantized weights with their scales. A checkpoint without such weights is given back as it
- *  is.
+/** Joins quantized weights with their scales. A checkpoint in which no weight has any is given back
+ *  as it is; where one has, all need theirs.
  *  @returns weights `[out, in]` of type Q8_0 or Q4_0, or of type I8 or I4 with `channelScales`, and
  *  the other tensors but the scales @throws safetensors-scales */
 export function withWeightScales(checkpoint: Checkpoint): Checkpoint {
   const { tensors } = checkpoint;
   const joined = new Map<string, StoredTensor>();
   const used = new Set<string>();
+  let lone: StoredTensor | undefined;
   for (const [name, weight] of tensors) {
-    const isInteger = (weight.dtype === 'I8' || weight.dtype === 'U8') && WEIGHT.test(name);
-    const scale = isInteger ? tensors.get(scaleName(name)) : undefined;
-    if (scale === undefined) continue;
+    if ((weight.dtype !== 'I8' && weight.dtype !== 'U8') || !WEIGHT.test(name)) continue;
+    const scale = tensors.get(scaleName(name));
+    if (scale === undefined) {
+      lone ??= weight;
+      continue;
+    }
     joined.set(name, joinedTensor(weight, scale));
     used.add(scale.name);
   }
   if (joined.size === 0) return checkpoint;
+  if (lone !== undefined) throw missingScale(lone);
   const kept = [...tensors].filter(([name]) => !used.has(name));
   return {
     ...checkpoint,
@@ -109,5 +114,17 @@ function scaleError(weight: StoredTensor, scale: StoredTensor): BaichuanError {
     fix: 'Convert the model anew; other quantized layouts are not read.',
     expected,
     found: scales,
+  });
+}
+
+/** Other weights have scales, so the files are of this layout and lack a part. */
+function missingScale({ name, dtype, file }: StoredTensor): BaichuanError {
+  return new BaichuanError('safetensors-scales', {
+    file,
+    where: `tensor ${quote(name)}`,
+    what: `${quote(scaleName(name))} is missing, though other ${dtype} weights have their scales.`,
+    fix: 'Convert the model anew, or save the scales of every quantized weight.',
+    expected: scaleName(name),
+    found: 'nothing',
   });
 }

@@ -40,6 +40,7 @@ const EVERYTHING = ggufFile({
     array('texts', 'string', [text('x'), text(''), text(u8(0xff))]),
     array('floats', 'float32', [u8(0, 0, 0, 0xc0)]),
     array('ints', 'int32', [u32(4_294_967_294), u32(3)]),
+    array('counts', 'uint32', [u32(4_294_967_294), u32(3)]),
     array('bytes', 'uint8', [u8(1), u8(2), u8(3)]),
   ],
   tensors: [namedTensor('t', [3, 2], 0, 24), namedTensor('世', [256, 1, 2], 10, 168)],
@@ -79,6 +80,8 @@ header('golden: values, names, shapes and places are those of the file', async (
   const floats = { type: 'array', of: 'float32', items: Float32Array.of(-2) };
   assert.equal(metadata.get('floats'), floats);
   assert.equal(metadata.get('ints'), { type: 'array', of: 'int32', items: Int32Array.of(-2, 3) });
+  const counts = { type: 'array', of: 'uint32', items: Uint32Array.of(4_294_967_294, 3) };
+  assert.equal(metadata.get('counts'), counts);
   const what = 'an array of 3 uint8';
   assert.equal(metadata.get('bytes'), { type: 'array', of: 'other', what });
   const start = EVERYTHING.length - 32 - 168;

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  array,
   bool,
   dropPair,
   f32,
@@ -10,6 +11,7 @@ import {
   setPair,
   smallModel,
   string,
+  u32,
   uint,
 } from '../../support/gguf-files.ts';
 import { openBytes, openEdited, refuseModel } from '../../support/gguf-models.ts';
@@ -103,6 +105,69 @@ config('error: GG19 sizes that are none or contradict each other', async () => {
   for (const value of [0, -1, 2, Number.NaN]) {
     const edit = (file: RawGguf) => setPair(file, pair(epsilon, 'float32', f32(value)));
     await refuseModel(edit, { code, where: epsilon });
+  }
+});
+
+const KV = 'baichuan.attention.head_count_kv';
+
+config('law: heads of keys may be given for each layer, all equal', async () => {
+  for (const type of ['int32', 'uint32'] as const) {
+    const heads = new Array(SMALL.layers).fill(u32(SMALL.heads));
+    const { config, checkpoint } = await openEdited((file) =>
+      setPair(file, array(KV, type, heads)),
+    );
+    const json = JSON.parse(new TextDecoder().decode(config)) as Record<string, unknown>;
+    assert.is(json['num_attention_heads'], SMALL.heads);
+    assert.equal(checkpoint.notices, (await openBytes(smallModel())).checkpoint.notices);
+  }
+});
+
+config('error: heads of keys that differ, or are given for other layers', async () => {
+  const { heads } = SMALL;
+  for (const [type, items, shown] of [
+    ['int32', [heads, 1], 'an array of 2 int32 (2, 1)'],
+    ['uint32', [1, 1], 'an array of 2 uint32 (1, 1)'],
+    ['int32', [heads], 'an array of 1 int32 (2)'],
+    ['int32', [heads, heads, heads], 'an array of 3 int32 (2, 2, 2)'],
+    ['uint32', new Array(9).fill(heads), 'an array of 9 uint32 (2, 2, 2, 2, 2, 2, 2, 2 …)'],
+    ['int32', [], 'an array of 0 int32 ()'],
+    ['float32', [heads, heads], 'an array of 2 float32'],
+  ] as const) {
+    const edit = (file: RawGguf) => setPair(file, array(KV, type, items.map(u32)));
+    await refuseModel(edit, { code: 'gguf-metadata', where: KV, message: shown });
+  }
+});
+
+config('law: the epsilon may be a float64, and is rounded to a float32', async () => {
+  const epsilon = 'baichuan.attention.layer_norm_rms_epsilon';
+  for (const [value, expected] of [
+    [1e-6, 1e-6],
+    [1e-5, 1e-5],
+    [1e-6 * (1 + 2 ** -40), 1e-6],
+  ]) {
+    const bytes = new Uint8Array(Float64Array.of(value).buffer);
+    const edit = (file: RawGguf) => setPair(file, pair(epsilon, 'float64', bytes));
+    const { config } = await openEdited(edit);
+    const json = JSON.parse(new TextDecoder().decode(config)) as Record<string, unknown>;
+    assert.is(json['rms_norm_eps'], expected);
+  }
+});
+
+config('error: a value of another type is named with its type', async () => {
+  const code = 'gguf-metadata';
+  const epsilon = 'baichuan.attention.layer_norm_rms_epsilon';
+  const double = (value: number) => new Uint8Array(Float64Array.of(value).buffer);
+  for (const [one, shown] of [
+    [string(epsilon, '1e-6'), '"1e-6" (string)'],
+    [uint(epsilon, 1), '1 (uint32)'],
+    [pair(epsilon, 'float64', double(2)), '2 (float64)'],
+    [bool('baichuan.block_count', true), 'true (bool)'],
+    [pair('baichuan.block_count', 'float32', f32(2.5)), '2.5 (float32)'],
+    [string(KV, '2'), '"2" (string)'],
+    [string('tokenizer.ggml.bos_token_id', '1'), '"1" (string)'],
+  ] as const) {
+    const where = String(one.key);
+    await refuseModel((file) => setPair(file, one), { code, where, message: shown });
   }
 });
 

@@ -10,6 +10,7 @@ import { tensorCode, wholeView } from '../../support/torch-file.ts';
 const machine = suite('torch/pickle-machine');
 
 const FILE = 'pytorch_model.bin';
+const MEMOIZE = 0x94;
 const refuse = (bytes: Uint8Array, expected: ExpectedRefusal) =>
   expectRefusal(() => readPickle(bytes, FILE, STATE_DICT_HOOKS), { file: FILE, ...expected });
 
@@ -35,6 +36,15 @@ machine('law: a number of the memo holds what was stored under it last', () => {
     [
       [...store(1, 'q', 1), ...store(2, 'q', 0), 'h', 1, 'h', 0],
       [1, 2, 1, 2],
+    ],
+    // MEMOIZE takes for number how many are stored, in turn or not.
+    [
+      [...store(1, MEMOIZE), ...store(2, MEMOIZE), 'h', 0, 'h', 1],
+      [1, 2, 1, 2],
+    ],
+    [
+      [...store(1, 'q', 9), ...store(2, MEMOIZE), 'h', 1, 'h', 9],
+      [1, 2, 2, 1],
     ],
   ] as [(number | string)[], number[]][]) {
     assert.equal(itemsOf(...opcodes), expected);
@@ -82,6 +92,7 @@ machine('error: PT18 too few values, marks or memos, too many at the end, and lo
     't',
     'u',
     'h\0',
+    '\x94',
     ']h\x07',
   ]) {
     const bytes = Uint8Array.from(opcodes, (character) => character.charCodeAt(0));
@@ -114,10 +125,11 @@ machine('error: PT19 lengths beyond the pickle, whatever the opcode', async () =
   for (const length of [2n ** 31n, 2n ** 63n, 2n ** 64n - 1n]) {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, length, true);
-    for (const opcode of [0x8d, 0x8e, 0x96]) {
+    for (const opcode of [0x8d, 0x8e, 0x95, 0x96]) {
       await refuse(rawPickle(opcode, bytes), { ...tooLong, expected: Number(length) });
     }
   }
+  await refuse(rawPickle(0x8c, 3), { ...tooLong, expected: 3, found: 1 });
   await refuse(rawPickle(0x8a, 3), { ...tooLong, expected: 3, found: 1 });
   await refuse(rawPickle(0x8a, 17, new Uint8Array(17)), { code: 'pickle-length', expected: 16 });
 });

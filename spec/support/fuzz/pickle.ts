@@ -45,8 +45,10 @@ const { tree } = fc.letrec<{ tree: Code }>((tie) => ({
   ),
 }));
 
-/** Valid pickles. */
-export const pickles: fc.Arbitrary<Marked> = tree.map(pickle);
+/** Valid pickles, of the protocol that `torch.save` writes and of a newer one. */
+export const pickles: fc.Arbitrary<Marked> = fc
+  .tuple(tree, fc.constantFrom(2, 4))
+  .map(([value, protocol]) => pickle(value, protocol));
 
 /** Pickles with one to three edits. */
 export const mutatedPickles: fc.Arbitrary<Uint8Array> = fc

@@ -48,6 +48,9 @@ export const EXACT_TYPES = 'baichuan_ts.exact_token_types';
  *  they come back with equal bits. */
 export const NORM_TYPE = 'baichuan_ts.norm_type';
 
+/** The text of generation_config.json, for which GGUF has no keys. */
+export const GENERATION_CONFIG = 'baichuan_ts.generation_config';
+
 /** `general.file_type` by the type of most weights. */
 const FILE_TYPES: Readonly<Record<WritableType, number>> = {
   F32: 0,

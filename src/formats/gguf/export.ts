@@ -6,6 +6,7 @@ import type { ByteSink } from '../byte-source.ts';
 import type { Checkpoint, StoredTensor } from '../checkpoint.ts';
 import {
   baichuanMetadata,
+  GENERATION_CONFIG,
   type GgufVocabulary,
   type ModelSizes,
   NORM_TYPE,
@@ -30,6 +31,8 @@ export interface GgufModel {
   readonly vocabulary: GgufVocabulary;
   /** Shown by readers. */
   readonly name: string;
+  /** The text of generation_config.json, where the model has one. */
+  readonly generationConfig?: string | undefined;
 }
 
 export interface GgufExportOptions {
@@ -67,6 +70,8 @@ export function planGguf(model: GgufModel, options: GgufExportOptions): GgufPlan
   const metadata = baichuanMetadata(sizes, vocabulary, options.type ?? matrix?.type ?? 'F32', name);
   const norms = normType(model);
   if (norms !== undefined) metadata.set(NORM_TYPE, { type: 'string', value: norms });
+  const value = model.generationConfig;
+  if (value !== undefined) metadata.set(GENERATION_CONFIG, { type: 'string', value });
   return { metadata, tensors, totalBytes: ggufFileBytes(metadata, tensors) };
 }
 

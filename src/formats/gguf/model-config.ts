@@ -56,6 +56,10 @@ const OTHER_KEYS = new Set([
   ...['rope.scaling.original_context_length', 'rope.scaling.finetuned'],
 ]);
 
+/** Settings that may have a value for each layer, all of which must be equal.
+ *  Source: llama.cpp, src/llama-model-loader.cpp, `get_key_or_arr`. */
+const PER_LAYER = new Set(['attention.head_count_kv']);
+
 interface Sizes {
   readonly layers: number;
   readonly heads: number;
@@ -127,15 +131,17 @@ function takeSize(metadata: GgufMetadata, key: string, file: string): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value < 2 ** 31) {
     return value;
   }
-  const found = entry === undefined ? 'nothing' : showValue(entry);
-  throw metadataError(file, key, `a positive integer is needed, not ${found}.`, found);
+  const what = `a positive integer is needed, not ${describe(entry)}.`;
+  throw metadataError(file, key, what, foundOf(entry));
 }
 
-/** The shortest decimal of the float32, so that 1e-6 is the number that a config.json has. */
+/** The shortest decimal of the float32, so that 1e-6 is the number that a config.json has. A
+ *  float64 is rounded to one, with which the models compute. */
 function takeEpsilon(metadata: GgufMetadata, file: string): number {
   const key = 'baichuan.attention.layer_norm_rms_epsilon';
   const entry = metadata.get(key);
-  const value = entry?.type === 'float32' ? Number(entry.value) : Number.NaN;
+  const isFloat = entry?.type === 'float32' || entry?.type === 'float64';
+  const value = isFloat ? Math.fround(Number(entry.value)) : Number.NaN;
   if (value > 0 && value <= 1) {
     for (let digits = 1; digits < 9; digits++) {
       const short = Number(value.toPrecision(digits));
@@ -143,8 +149,16 @@ function takeEpsilon(metadata: GgufMetadata, file: string): number {
     }
     return value;
   }
-  const found = entry === undefined ? 'nothing' : showValue(entry);
-  throw metadataError(file, key, `a float32 above 0 and up to 1 is needed, not ${found}.`, found);
+  const what = `a float32 or float64 above 0 and up to 1 is needed, not ${describe(entry)}.`;
+  throw metadataError(file, key, what, foundOf(entry));
+}
+
+/** A text that a file may have. @throws gguf-metadata */
+export function takeText(metadata: GgufMetadata, key: string, file: string): string | undefined {
+  const entry = metadata.get(key);
+  if (entry === undefined || entry.type === 'string') return entry?.value;
+  const what = `a text is needed, not ${describe(entry)}.`;
+  throw metadataError(file, key, what, showValue(entry));
 }
 
 /** The id of a special piece; the published one where the file names none. */
@@ -154,7 +168,7 @@ function takeId(metadata: GgufMetadata, name: string, published: number, file: s
   if (entry === undefined) return published;
   const value = entry.type === 'array' ? undefined : entry.value;
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value;
-  throw metadataError(file, key, `an id is needed, not ${showValue(entry)}.`, showValue(entry));
+  throw metadataError(file, key, `an id is needed, not ${describe(entry)}.`, showValue(entry));
 }
 
 function expectNeutral(metadata: GgufMetadata, sizes: Sizes, file: string): string[] {
@@ -168,13 +182,26 @@ function expectNeutral(metadata: GgufMetadata, sizes: Sizes, file: string): stri
       continue;
     }
     const allowed = neutral(sizes);
-    const value = entry.type === 'array' ? undefined : entry.value;
+    const value = PER_LAYER.has(setting) ? commonValue(entry, sizes.layers) : plainValue(entry);
     if (allowed.some((one) => one === value)) continue;
     const only = allowed.length === 0 ? 'no value' : allowed.map((one) => String(one)).join(', ');
-    const what = `${only} is implemented for this model, not ${showValue(entry)}.`;
+    const what = `${only} is implemented for this model, not ${describe(entry)}.`;
     throw metadataError(file, key, what, showValue(entry));
   }
   return notices;
+}
+
+function plainValue(entry: GgufValue) {
+  return entry.type === 'array' ? undefined : entry.value;
+}
+
+/** A value that is there once, or once for each layer and always the same. */
+function commonValue(entry: GgufValue, layers: number) {
+  if (entry.type !== 'array') return entry.value;
+  if (entry.of !== 'int32' && entry.of !== 'uint32') return undefined;
+  const [first, ...others] = entry.items.subarray(0, layers);
+  const isCommon = entry.items.length === layers && others.every((one) => one === first);
+  return isCommon ? first : undefined;
 }
 
 function layerNotices(layers: number, file: string): string[] {
@@ -192,9 +219,26 @@ function metadataError(
   return new BaichuanError('gguf-metadata', { file, where: key, what, fix: FIX, found });
 }
 
+/** Items of an array that a message shows. */
+const SHOWN_ITEMS = 8;
+
 /** A value in a message. */
 export function showValue(value: GgufValue): string {
   if (value.type === 'string') return quote(value.value);
   if (value.type !== 'array') return String(value.value);
-  return value.of === 'other' ? value.what : `an array of ${value.of}`;
+  if (value.of === 'other') return value.what;
+  if (value.of === 'string') return `an array of ${value.items.count} texts`;
+  const { length } = value.items;
+  const shown = value.items.subarray(0, SHOWN_ITEMS).join(', ');
+  return `an array of ${length} ${value.of} (${shown}${length > SHOWN_ITEMS ? ' …' : ''})`;
+}
+
+/** A value and its type. */
+function describe(value: GgufValue | undefined): string {
+  const shown = foundOf(value);
+  return value === undefined || value.type === 'array' ? shown : `${shown} (${value.type})`;
+}
+
+function foundOf(value: GgufValue | undefined): string {
+  return value === undefined ? 'nothing' : showValue(value);
 }

@@ -2,9 +2,9 @@
 import { BaichuanError } from '../../errors.ts';
 import type { ByteSource } from '../byte-source.ts';
 import type { Checkpoint } from '../checkpoint.ts';
-import type { GgufVocabulary } from './baichuan-metadata.ts';
+import { GENERATION_CONFIG, type GgufVocabulary } from './baichuan-metadata.ts';
 import { readGgufHeader } from './header.ts';
-import { expectArchitecture, readModelConfig } from './model-config.ts';
+import { expectArchitecture, readModelConfig, takeText } from './model-config.ts';
 import { TABLE } from './names.ts';
 import { joinSplits, type OpenedHeader } from './split.ts';
 import { checkpointTensors, type GgufTensor } from './tensors.ts';
@@ -15,6 +15,8 @@ import { readVocabulary } from './vocabulary.ts';
 export interface GgufModelFile {
   /** The bytes of a config.json that says what the metadata says. */
   readonly config: Uint8Array;
+  /** The bytes of the generation_config.json that the model had, unchecked. */
+  readonly generationConfig: Uint8Array | undefined;
   /** With the names and shapes of the published checkpoint. */
   readonly checkpoint: Checkpoint;
   readonly vocabulary: GgufVocabulary | undefined;
@@ -68,7 +70,9 @@ function joinModel(
     ],
     close,
   };
-  return { config: model.config, checkpoint, vocabulary: vocabulary?.vocabulary };
+  const text = takeText(joined.metadata, GENERATION_CONFIG, file);
+  const generationConfig = text === undefined ? undefined : new TextEncoder().encode(text);
+  return { config: model.config, generationConfig, checkpoint, vocabulary: vocabulary?.vocabulary };
 }
 
 /** V: a row of the embedding for every id. */

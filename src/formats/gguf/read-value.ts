@@ -131,6 +131,11 @@ function takeItems(
     for (let i = 0; i < count; i++) items[i] = cursor.int32();
     return { type: 'array', of: type, items };
   }
+  if (type === 'uint32') {
+    const items = new Uint32Array(count);
+    for (let i = 0; i < count; i++) items[i] = cursor.uint32();
+    return { type: 'array', of: type, items };
+  }
   if (type === 'bool') for (let i = 0; i < count; i++) takeBool(cursor, key);
   else cursor.bytes(count * VALUE_BYTES[type]);
   return { type: 'array', of: 'other', what: `an array of ${count} ${type}` };

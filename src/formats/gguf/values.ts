@@ -30,6 +30,7 @@ export type GgufValue =
   | { readonly type: 'array'; readonly of: 'string'; readonly items: Spellings }
   | { readonly type: 'array'; readonly of: 'float32'; readonly items: Float32Array }
   | { readonly type: 'array'; readonly of: 'int32'; readonly items: Int32Array }
+  | { readonly type: 'array'; readonly of: 'uint32'; readonly items: Uint32Array }
   | { readonly type: 'array'; readonly of: 'other'; readonly what: string };
 
 export type GgufMetadata = ReadonlyMap<string, GgufValue>;

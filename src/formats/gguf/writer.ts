@@ -114,7 +114,7 @@ function valueError(key: string, what: string): BaichuanError {
   return new BaichuanError('gguf-type', {
     where: quote(key),
     what: `${what} cannot be written.`,
-    fix: 'Give a number, a text, or an array of texts, int32 or float32.',
+    fix: 'Give a number, a text, or an array of texts, int32, uint32 or float32.',
   });
 }
 

@@ -80,13 +80,17 @@ export class PickleMachine {
   /** Moves over the next bytes. @returns where they begin @throws pickle-syntax, pickle-length */
   skip(byteLength: number, code: ErrorCode = 'pickle-syntax'): number {
     const begin = this.at;
-    const left = this.bytes.length - begin;
-    if (byteLength > left) {
-      const what = `${byteLength} bytes should follow, but the pickle has only ${left} left.`;
-      throw this.error(code, { what, expected: byteLength, found: left });
-    }
+    this.expectLeft(byteLength, code);
     this.at += byteLength;
     return begin;
+  }
+
+  /** Checks that so many bytes follow. @throws pickle-syntax, pickle-length */
+  expectLeft(byteLength: number, code: ErrorCode): void {
+    const left = this.bytes.length - this.at;
+    if (byteLength <= left) return;
+    const what = `${byteLength} bytes should follow, but the pickle has only ${left} left.`;
+    throw this.error(code, { what, expected: byteLength, found: left });
   }
 
   uint8(): number {
@@ -99,6 +103,11 @@ export class PickleMachine {
 
   uint32(): number {
     return this.view.getUint32(this.skip(4), true);
+  }
+
+  /** Rounded from 2^53 on, which is more than any pickle has. */
+  uint64(): number {
+    return Number(this.view.getBigUint64(this.skip(8), true));
   }
 
   int32(): number {
@@ -179,6 +188,11 @@ export class PickleMachine {
       if (count >= MAX_OUT_OF_TURN) throw this.limitError('memo out of turn', MAX_OUT_OF_TURN);
       this.memoOutOfTurn.set(index, value);
     }
+  }
+
+  /** Remembers the top value under the count of those that are remembered, as MEMOIZE says. */
+  rememberNext(): void {
+    this.remember(this.memoLength + this.memoOutOfTurn.size);
   }
 
   /** A remembered value. @throws pickle-stack */

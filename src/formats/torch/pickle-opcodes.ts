@@ -1,5 +1,5 @@
 /** The opcodes of Python's pickle, by the names that `pickletools` gives them. Those that a state
- *  dict needs are read in `pickle-machine.ts`; the others are known only to be refused by name.
+ *  dict needs are read in `pickle-reader.ts`; the others are known only to be refused by name.
  *  Source: CPython, Lib/pickletools.py, protocols 0 to 5. */
 
 /** Opcode byte → its name. */
@@ -74,15 +74,13 @@ export const OPCODE_NAMES: ReadonlyMap<number, string> = new Map([
   [0x98, 'READONLY_BUFFER'],
 ]);
 
-/** Opcode byte → bytes of the length that follows it. */
+/** Opcode byte, of those that are not read → bytes of the length that follows it. */
 export const LENGTH_BYTES: ReadonlyMap<number, number> = new Map([
   [0x42, 4],
   [0x43, 1],
   [0x54, 4],
   [0x55, 1],
   [0x8b, 4],
-  [0x8c, 1],
-  [0x8d, 8],
   [0x8e, 8],
   [0x96, 8],
 ]);

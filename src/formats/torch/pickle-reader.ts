@@ -1,10 +1,12 @@
 /** The restricted pickle reader: an interpreter of the opcodes that `torch.save` writes for a state
- *  dict (protocol 2), and of no other. It can build numbers, texts, tuples, lists and dictionaries;
- *  what is imported, called or kept outside goes through hooks that know an allow-list.
+ *  dict (protocols 2 to 5), and of no other. It can build numbers, texts, tuples, lists and
+ *  dictionaries; what is imported, called or kept outside goes through hooks that know an
+ *  allow-list.
  *
  *  Unpickling is execution: an unknown import is refused where it stands, before anything after it
  *  is looked at, and nothing is ever tried in another way. */
 import { quote } from '../../errors.ts';
+import { importLines, importStacked } from './pickle-imports.ts';
 import { type PickleHooks, PickleMachine } from './pickle-machine.ts';
 import { LENGTH_BYTES, OPCODE_NAMES } from './pickle-opcodes.ts';
 import {
@@ -15,13 +17,10 @@ import {
   type PickleValue,
 } from './pickle-values.ts';
 
-/** The protocol that `torch.save` writes unless told otherwise. */
-const PROTOCOL = 2;
+/** `torch.save` writes 2 unless told otherwise. */
+const [FIRST_PROTOCOL, LAST_PROTOCOL] = [2, 5];
 
 const MAX_OPCODES = 50_000_000;
-
-/** The longest module or attribute name that is read, in bytes. */
-const MAX_NAME_BYTES = 512;
 
 /** The longest integer that is read, in bytes; sizes of tensors need 8. */
 const MAX_LONG_BYTES = 16;
@@ -59,11 +58,12 @@ function readProtocol(machine: PickleMachine): void {
   }
   machine.at = 1;
   const protocol = machine.uint8();
-  if (protocol === PROTOCOL) return;
+  if (protocol >= FIRST_PROTOCOL && protocol <= LAST_PROTOCOL) return;
+  const expected = `${FIRST_PROTOCOL} to ${LAST_PROTOCOL}`;
   throw machine.error('pickle-opcode', {
-    what: `the pickle has protocol ${protocol}, where only ${PROTOCOL} is read.`,
+    what: `the pickle has protocol ${protocol}, where ${expected} are read.`,
     fix: 'Write the file anew with torch.save, without pickle_protocol.',
-    expected: PROTOCOL,
+    expected,
     found: protocol,
   });
 }
@@ -125,7 +125,7 @@ OPCODES[0x58] = (machine) => machine.push(machine.text(machine.uint32()));
 OPCODES[0x5d] = (machine) => pushContainer(machine, { kind: 'list', items: [] });
 OPCODES[0x61] = (machine) => append(machine, [machine.pop()]);
 OPCODES[0x62] = build;
-OPCODES[0x63] = importGlobal;
+OPCODES[0x63] = importLines;
 OPCODES[0x65] = (machine) => append(machine, machine.popMark());
 OPCODES[0x68] = (machine) => machine.push(machine.recall(machine.uint8()));
 OPCODES[0x6a] = (machine) => machine.push(machine.recall(machine.uint32()));
@@ -145,6 +145,12 @@ OPCODES[0x87] = (machine) => {
 OPCODES[0x88] = (machine) => machine.push(true);
 OPCODES[0x89] = (machine) => machine.push(false);
 OPCODES[0x8a] = (machine) => machine.push(readLong(machine));
+OPCODES[0x8c] = (machine) => machine.push(machine.text(machine.uint8()));
+OPCODES[0x8d] = (machine) => machine.push(machine.text(machine.uint64()));
+OPCODES[0x93] = importStacked;
+OPCODES[0x94] = (machine) => machine.rememberNext();
+// FRAME says how many bytes may be fetched at once, which are there already.
+OPCODES[0x95] = (machine) => machine.expectLeft(machine.uint64(), 'pickle-length');
 
 function popPair(machine: PickleMachine): PickleValue[] {
   const second = machine.pop();
@@ -173,26 +179,6 @@ function readLong(machine: PickleMachine): number | bigint {
   for (let i = byteLength - 1; i >= 0; i--) value = 256n * value + BigInt(machine.bytes[begin + i]);
   const signed = BigInt.asIntN(8 * byteLength, value);
   return Number.isSafeInteger(Number(signed)) ? Number(signed) : signed;
-}
-
-function importGlobal(machine: PickleMachine): void {
-  const module = readLine(machine);
-  const name = readLine(machine);
-  machine.push(machine.hooks.resolve(module, name, machine));
-}
-
-function readLine(machine: PickleMachine): string {
-  const begin = machine.at;
-  const end = machine.bytes.indexOf(0x0a, begin);
-  const length = (end < 0 ? machine.bytes.length : end) - begin;
-  if (length > MAX_NAME_BYTES) {
-    const what = `the name has ${length} bytes or more, where at most ${MAX_NAME_BYTES} are read.`;
-    throw machine.error('pickle-length', { what, expected: MAX_NAME_BYTES, found: length });
-  }
-  if (end < 0) throw machine.error('pickle-syntax', { what: 'the name has no end.' });
-  const text = machine.text(length);
-  machine.skip(1);
-  return text;
 }
 
 function reduce(machine: PickleMachine): void {
