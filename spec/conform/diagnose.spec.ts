@@ -7,6 +7,7 @@ import { compareBackends, compareWithModel } from '../../src/conform/compare-bac
 import { compareTraces } from '../../src/conform/compare-traces.ts';
 import { judgeLocally } from '../../src/conform/diagnose.ts';
 import { KNOWN_BUGS, type KnownBug } from '../../src/conform/gallery/index.ts';
+import { comparisonToText } from '../../src/conform/report-text.ts';
 import { openTrace } from '../../src/conform/trace-source.ts';
 import { bufferSource } from '../../src/formats/byte-source.ts';
 import { goldenPath } from '../support/command.ts';
@@ -163,6 +164,21 @@ oracle('law: a fault in one layer does not hide another one behind it', async ()
       'model.layers.2.self_attn.W_pack.output',
     ],
   );
+});
+
+oracle('law: a trace does not loosen its own bars by what it says of itself', async () => {
+  const model = await goldenToCompare(fiveHeads.golden);
+  const bug = KNOWN_BUGS.find(({ name }) => name === 'alibi-slopes-geometric') as KnownBug;
+  const tensors = await recordModel(fiveHeads.model, IDS, (setup) => bug.change(setup));
+  for (const told of ['f32', 'int4', 'int7']) {
+    const found = await memoryTrace(tensors, { class: told });
+    const comparison = await compareWithModel(model, found);
+    assert.equal([comparison.pass, comparison.class], [false, 'f32']);
+    assert.is(comparison.notes?.length, told === 'int4' ? 1 : 0);
+    assert.is(comparisonToText(comparison).includes('\nnote: '), told === 'int4');
+  }
+  const found = await memoryTrace(tensors, { class: 'int4' });
+  assert.is((await compareWithModel(model, found, { class: 'int4' })).class, 'int4');
 });
 
 oracle('golden: PyTorch, each operation from its own input, is within every bar', async () => {

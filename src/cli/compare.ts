@@ -50,7 +50,7 @@ export const compareCommand: Command = {
     {
       name: 'class',
       value: 'CLASS',
-      help: 'arithmetic of the backend: f32 | f16 | bf16 | int8 | int4; default: as EXPECTED says',
+      help: 'arithmetic: f32 | f16 | bf16 | int8 | int4; default: as EXPECTED says, --model: f32',
     },
     {
       name: 'taps',

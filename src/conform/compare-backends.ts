@@ -5,7 +5,7 @@ import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError } from '../errors.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { traceName } from '../model/trace-points.ts';
-import type { ArithmeticClass } from '../verify/bars.ts';
+import { type ArithmeticClass, isArithmeticClass } from '../verify/bars.ts';
 import { classOf, expectFits } from './comparable.ts';
 import {
   type CompareOptions,
@@ -26,6 +26,8 @@ import type { TraceSource } from './trace-source.ts';
 /** A comparison with what it looks like, the likeliest first. */
 export interface BackendComparison extends TraceComparison {
   readonly diagnosis: readonly Diagnosis[];
+  /** What a reader of the verdict should know, a sentence each. */
+  readonly notes?: readonly string[] | undefined;
 }
 
 /** A model whose weights can be read. */
@@ -68,6 +70,7 @@ function merged(faults: readonly Diagnosis[], bugs: readonly Diagnosis[]): Diagn
 }
 
 /** Judges every operation of a trace alone, from the backend's own recorded inputs.
+ *  @param options.class f32 by default: what is judged does not choose its own bars
  *  @param options.watch sees what the model computes of the first row
  *  @throws trace-…, model-…, io-…, aborted */
 export async function compareWithModel(
@@ -75,7 +78,7 @@ export async function compareWithModel(
   found: TraceSource,
   options: CompareOptions & { readonly watch?: Observer | undefined } = {},
 ): Promise<BackendComparison> {
-  const arithmetic = classOf(found, options.class);
+  const arithmetic = classOf(found, options.class ?? 'f32');
   expectFits(found, given.config);
   const prompts = await promptsOf(found);
   if (prompts === undefined) throw promptMissing(found);
@@ -110,7 +113,16 @@ function summarize(
   }
   if (tensors.length === 0) throw nothingJudged(found);
   const diagnosis = rows.find((row) => row.diagnosis.length > 0)?.diagnosis ?? [];
-  return { pass: first === null, class: arithmetic, first, tensors, diagnosis };
+  const pass = first === null;
+  const notes = pass ? [] : classNotes(found, arithmetic);
+  return { pass, class: arithmetic, first, tensors, diagnosis, notes };
+}
+
+/** A failing trace may come from a backend that computes otherwise, and say so. */
+function classNotes({ metadata }: TraceSource, arithmetic: ArithmeticClass): string[] {
+  const told = metadata.get('class');
+  if (told === undefined || told === arithmetic || !isArithmeticClass(told)) return [];
+  return [`FOUND says that it was computed in ${told}: --class ${told} holds it to those bars.`];
 }
 
 function expectId(id: number, position: number, vocabSize: number, { name }: TraceSource): void {
