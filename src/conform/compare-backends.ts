@@ -48,7 +48,7 @@ export async function compareBackends(
   if (given !== undefined) for (const trace of [expected, found]) expectFits(trace, given.config);
   const comparison = await compareTraces(expected, found, options);
   const beyond = comparison.tensors.find(({ status }) => status === 'beyond');
-  const faults = await findTraceFaults(expected, found, comparison.tensors);
+  const faults = await findTraceFaults(expected, found, comparison);
   const config = given?.config ?? inferConfig(expected, found) ?? inferConfig(found, expected);
   if (beyond === undefined || config === undefined) return { ...comparison, diagnosis: faults };
   const row = rowOf(beyond, expected);
