@@ -90,7 +90,7 @@ function layerFault({ kind, name }: TensorVerdict, layer: number, found: TraceSo
   };
 }
 
-/** Types that a class is named after, and the classes with tighter bars: the others gain nothing. */
+/** Types that a class is named after, and the classes with tighter bars, where that helps. */
 const ROUNDED_TYPES = [
   { type: 'bf16', round: roundBf16, finer: ['f32', 'f16'] },
   { type: 'f16', round: roundF16, finer: ['f32'] },
