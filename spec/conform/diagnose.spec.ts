@@ -206,6 +206,40 @@ oracle('law: of two bugs that are as likely, the one that leaves less is first',
   assert.equal([first.likeness, second.likeness], [1, 1]);
 });
 
+oracle('law: what a trace lacks is listed, and does not fail what it has', async () => {
+  const model = await goldenToCompare(fiveHeads.golden);
+  const judged = async (wanted: (name: string) => boolean, filter?: (name: string) => boolean) => {
+    const named = [...fiveHeads.tensors].filter(([name]) => name === 'input_ids' || wanted(name));
+    const comparison = await compareWithModel(model, await memoryTrace(new Map(named)), { filter });
+    assert.ok(comparison.pass);
+    const missing = comparison.tensors.filter(({ status }) => status === 'missing');
+    return { missing: missing.map(({ name }) => name), ...comparison };
+  };
+  const isSecond = (name: string) => name.startsWith('model.layers.1.');
+  const whole = await judged(() => true);
+  assert.equal([whole.missing, whole.notes], [[], []]);
+  const { missing, notes, tensors } = await judged((name) => !isSecond(name));
+  assert.equal(missing, whole.tensors.map(({ name }) => name).filter(isSecond));
+  assert.equal(
+    tensors.map(({ name }) => name),
+    whole.tensors.map(({ name }) => name),
+  );
+  assert.match(notes?.[0] ?? '', /^not judged alone, .*layers\.2\./);
+  assert.match(notes?.[1] ?? '', /missing, .*layers\.1\..* and \d+ more\.$/);
+  assert.equal(
+    (
+      await judged(
+        (name) => !isSecond(name),
+        (name) => !isSecond(name),
+      )
+    ).missing,
+    [],
+  );
+  const only = await judged((name) => name === 'logits');
+  assert.equal(only.missing, []);
+  assert.match(comparisonToText(only), /\nnote: not judged alone, .*: lm_head\.output\.\n\nPASS/);
+});
+
 oracle('golden: PyTorch, each operation from its own input, is within every bar', async () => {
   for (const { name, bars } of GOLDENS) {
     assert.ok(bars.float32 > 0);

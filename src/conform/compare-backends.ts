@@ -10,18 +10,17 @@ import { classOf, expectFits } from './comparable.ts';
 import {
   type CompareOptions,
   compareTraces,
-  type FirstDifference,
   NOWHERE,
-  type TensorVerdict,
   type TraceComparison,
 } from './compare-traces.ts';
 import { type Diagnosis, judgeLocally } from './diagnose.ts';
-import type { Observer } from './judge-locally.ts';
+import type { LocalVerdict, Observer } from './judge-locally.ts';
 import { checkpointModel } from './reference-model.ts';
 import { replayModel } from './replay-model.ts';
 import { findTraceFaults, rowOf } from './trace-faults.ts';
 import { inferConfig, promptsOf, sizesOf } from './trace-model.ts';
 import type { TraceSource } from './trace-source.ts';
+import { unrecordedNotes, withMissing } from './unrecorded.ts';
 
 /** A comparison with what it looks like, the likeliest first. */
 export interface BackendComparison extends TraceComparison {
@@ -92,29 +91,38 @@ export async function compareWithModel(
     const watch = row === 0 ? options.watch : undefined;
     rows.push(await judgeLocally(model, found, prompt, { arithmetic, row, signal, watch }));
   }
-  return summarize(rows, arithmetic, { found, filter: options.filter });
+  const layers = given.config.numHiddenLayers;
+  return summarize(rows, arithmetic, { found, layers, filter: options.filter });
 }
 
 type LocalRow = Awaited<ReturnType<typeof judgeLocally>>;
 
+interface Judged {
+  readonly found: TraceSource;
+  readonly layers: number;
+  readonly filter: CompareOptions['filter'];
+}
+
 function summarize(
   rows: readonly LocalRow[],
   arithmetic: ArithmeticClass,
-  { found, filter = () => true }: { found: TraceSource; filter?: CompareOptions['filter'] },
+  { found, layers, filter = () => true }: Judged,
 ): BackendComparison {
-  const names = new Set(rows.flatMap(({ verdicts }) => verdicts.map(({ name }) => name)));
-  const tensors: TensorVerdict[] = [];
-  let first: FirstDifference | null = null;
-  for (const name of [...names].filter(filter)) {
-    const all = rows.flatMap(({ verdicts }) => verdicts.filter((verdict) => verdict.name === name));
-    const worst = all.find(({ status }) => status === 'beyond') ?? all[0];
-    tensors.push(worst);
-    first ??= worst.status === 'beyond' ? { name, ...NOWHERE, ...worst.first } : null;
+  const verdicts = new Map<string, LocalVerdict>();
+  for (const verdict of rows.flatMap((row) => row.verdicts)) {
+    const before = verdicts.get(verdict.name);
+    const isWorse = before?.status !== 'beyond' && verdict.status === 'beyond';
+    if (before === undefined || isWorse) verdicts.set(verdict.name, verdict);
   }
-  if (tensors.length === 0) throw nothingJudged(found);
+  const all = withMissing([...verdicts.values()], found, layers);
+  const tensors = all.filter(({ name }) => filter(name));
+  if (tensors.every(({ status }) => status === 'missing')) throw nothingJudged(found);
+  const fault = tensors.find(({ status }) => status === 'beyond');
+  const place = verdicts.get(fault?.name ?? '')?.first;
+  const first = fault === undefined ? null : { name: fault.name, ...NOWHERE, ...place };
   const diagnosis = rows.find((row) => row.diagnosis.length > 0)?.diagnosis ?? [];
   const pass = first === null;
-  const notes = pass ? [] : classNotes(found, arithmetic);
+  const notes = [...unrecordedNotes(tensors), ...(pass ? [] : classNotes(found, arithmetic))];
   return { pass, class: arithmetic, first, tensors, diagnosis, notes };
 }
 

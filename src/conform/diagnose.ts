@@ -106,7 +106,8 @@ async function judgeStep(model: ReferenceModel, found: TraceSource, step: LocalS
   const { stage, prompt, carried, arithmetic, row = 0, watch } = step;
   const read = await readEvidence(found, stage, model.config.numHiddenLayers, row);
   const chained = read.input === undefined ? (carried?.layers ?? 0) : 0;
-  const evidence = { ...read, input: read.input ?? carried?.output, chained };
+  const isComputed = read.input === undefined;
+  const evidence = { ...read, input: read.input ?? carried?.output, chained, isComputed };
   const setup = await model.setup(stage, prompt);
   const options = { arithmetic, locates: true, watch };
   const { verdicts, output } = judgeStage(model, setup, evidence, options);

@@ -55,7 +55,7 @@ export function comparisonToText(comparison: BackendComparison): string {
   ].join('\n');
 }
 
-/** What stands under the table: logits, verdict, first difference, diagnosis, notes. */
+/** What stands under the table: logits, notes, verdict, first difference, diagnosis. */
 export function verdictLines(comparison: BackendComparison): string[] {
   const { pass, class: arithmetic, first, tensors, diagnosis, notes = [] } = comparison;
   const logits = tensors.find((tensor) => tensor.logits !== undefined)?.logits;
@@ -70,6 +70,7 @@ export function verdictLines(comparison: BackendComparison): string[] {
   ];
   return [
     ...(logits === undefined ? [] : logitsLines(logits)),
+    ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `note: ${note}`)]),
     '',
     `${pass ? 'PASS' : 'FAIL'} in class ${arithmetic}: ${counts.join(', ')}`,
     ...(first === null ? [] : [firstLine(first)]),
@@ -77,7 +78,6 @@ export function verdictLines(comparison: BackendComparison): string[] {
       ({ name, likeness, summary }) =>
         `looks like ${name} (${(100 * likeness).toFixed(1)} %): ${summary}`,
     ),
-    ...notes.map((note) => `note: ${note}`),
     '',
   ];
 }
