@@ -219,7 +219,7 @@ function spoiled(name: string, file: string, change: (path: string) => void): st
   change(join(copy, file));
   return ['--traces', copy, '-m', small];
 }
-const LAST = 'traces/logits-2.safetensors';
+const [FIRST, LAST] = [1, 2].map((length) => `traces/logits-${length}.safetensors`);
 const cut = (length: number) => (path: string) =>
   writeFileSync(path, readFileSync(path).subarray(0, length));
 const writing = (text: string) => (path: string) => writeFileSync(path, text);
@@ -265,28 +265,28 @@ for (const [title, args, code, error] of [
     spoiled('b', 'answers.json', writing('{"texts": 1}')),
     ...[3, 'conform-answers'],
   ],
-  ['a truncated trace', spoiled('c', LAST, cut(100)), 3, 'safetensors-header-length'],
-  ['a trace that is empty', spoiled('d', LAST, cut(0)), 3, 'safetensors-short'],
-  [
-    'a trace of another prompt',
-    spoiled('e', LAST, tensorsWith('input_ids', otherIds)),
-    ...[2, 'trace-prompt'],
-  ],
-  [
-    'a trace of another vocabulary',
-    spoiled('f', LAST, tensorsWith('logits', { shape: [1, 3], values: new Float32Array(3) })),
-    ...[2, 'trace-vocabulary'],
-  ],
-  [
-    'a trace of too many rows',
-    spoiled('g', LAST, tensorsWith('logits', { shape: [7, 96], values: new Float32Array(672) })),
-    ...[2, 'trace-shape'],
-  ],
+  ['a first trace that is cut', spoiled('c', FIRST, cut(100)), 3, 'safetensors-header-length'],
 ] as const satisfies [string, readonly string[], number, string][]) {
   cli(`error: ${title}`, async () => {
     const result = await conform(...args);
     assert.equal([result.code, result.stdout], [code, '']);
     assert.match(result.stderr, new RegExp(`(^|\n)${error}: `));
+  });
+}
+
+const scores = (rows: number, V: number) =>
+  tensorsWith('logits', { shape: [rows, V], values: new Float32Array(rows * V) });
+for (const [title, spoil, error] of [
+  ['a truncated trace', cut(100), 'safetensors-header-length'],
+  ['a trace that is empty', cut(0), 'safetensors-short'],
+  ['a trace of another prompt', tensorsWith('input_ids', otherIds), 'trace-prompt'],
+  ['a trace of another vocabulary', scores(1, 3), 'trace-vocabulary'],
+  ['a trace of too many rows', scores(7, 96), 'trace-shape'],
+] as const) {
+  cli(`law: ${title} fails its own case, and the others are judged`, async () => {
+    const { code, stdout } = await conform(...spoiled(error, LAST, spoil));
+    assert.is(code, 1);
+    assert.match(stdout, new RegExp(`\nlogits +FAIL +1 of 2\n  logits-2: ${error}: `));
   });
 }
 

@@ -149,6 +149,16 @@ cli('error: neither file nor report, an empty path, a folder that is not there',
   assert.equal(readdirSync(folder), before);
 });
 
+cli('error: a report that would show nothing is refused', async () => {
+  const before = readdirSync(folder);
+  const html = join(folder, 'empty.html');
+  const args = [...base, '--html', html, '--taps', 'input_ids'];
+  const { code, stdout, stderr } = await runCommand(args);
+  assert.equal([code, stdout], [3, '']);
+  assert.match(stderr, 'trace-empty: ');
+  assert.equal(readdirSync(folder), before);
+});
+
 cli('error: a failed or interrupted trace leaves an existing file and no debris', async () => {
   const out = join(folder, 'kept.safetensors');
   writeFileSync(out, 'old');

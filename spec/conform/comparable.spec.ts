@@ -34,6 +34,18 @@ const bad: [string, NamedTensors, Record<string, string>, object][] = [
     { code: 'trace-prompt', where: 'position 0' },
   ],
   [
+    'the same prompt twice',
+    new Map(
+      [...tensors].map(([name, { shape, values, dtype }]) => {
+        const twice = [...values, ...values];
+        const typed = dtype === 'I64' ? Float64Array.from(twice) : Float32Array.from(twice);
+        return [name, { shape: [2, ...shape], values: typed, dtype }];
+      }),
+    ),
+    {},
+    { code: 'trace-prompt', message: 'number of prompts', expected: 1, found: 2 },
+  ],
+  [
     'another model by its configuration',
     tensors,
     goldenMetadata(rope),

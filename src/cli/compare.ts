@@ -19,7 +19,7 @@ import {
   tapFilter,
 } from '../index.ts';
 import type { CommandProcess } from '../platform/command-line.ts';
-import { createFile, openFile } from '../platform/node.ts';
+import { createFile, type FileWriter, openFile } from '../platform/node.ts';
 import {
   type Command,
   expectNotInterrupted,
@@ -30,6 +30,7 @@ import {
   reportPath,
 } from './command.ts';
 import type { Arguments } from './options.ts';
+import { expectSafeOutputs, modelInputs } from './outputs.ts';
 
 export const compareCommand: Command = {
   name: 'compare',
@@ -50,7 +51,7 @@ export const compareCommand: Command = {
     {
       name: 'class',
       value: 'CLASS',
-      help: 'arithmetic of the backend: f32 | f16 | bf16 | int8 | int4; default: as EXPECTED says',
+      help: 'arithmetic: f32 | f16 | bf16 | int8 | int4; default: as EXPECTED says, --model: f32',
     },
     {
       name: 'taps',
@@ -71,9 +72,14 @@ async function runCompare(args: Arguments, self: CommandProcess): Promise<number
   const model = args.has('model')
     ? await openModel(modelSource(args), openOptions(self))
     : undefined;
-  // The file is created before the work, so that a path that cannot be written costs nothing.
-  const report = args.has('html') ? await createFile(reportPath(args)) : undefined;
+  let report: FileWriter | undefined;
   try {
+    // The file is created before the work, so that a path that cannot be written costs nothing.
+    if (args.has('html')) {
+      const weights = model === undefined ? [] : modelInputs(args.text('model'), model);
+      await expectSafeOutputs([['--html', reportPath(args)]], [...paths, ...weights]);
+      report = await createFile(reportPath(args));
+    }
     for (const path of paths) traces.push(await openTrace(await openFile(path)));
     const { comparison, html } = await compareTraceFiles(traces, model, args, self);
     if (report !== undefined) {

@@ -10,6 +10,7 @@ import {
   openServer,
   openTraceFolder,
   quote,
+  REQUESTS_FILE,
   TRACES_FOLDER,
 } from '../index.ts';
 import { askServer } from '../platform/ask-server.ts';
@@ -55,6 +56,18 @@ export async function openBackend(
     ...{ project: args.text('project'), timeoutMs, signal },
   });
   return llamaBackend(llama, path);
+}
+
+/** The files that a backend is read from, besides those of the model. @throws io-… */
+export async function answerFiles(way: Way, args: Arguments): Promise<string[]> {
+  const path = args.text(way) ?? '';
+  if (way !== 'traces') return way === 'gguf' ? [path] : [];
+  const hasTraces = (await openFolder(path).list()).includes(TRACES_FOLDER);
+  const folder = `${path}/${TRACES_FOLDER}`;
+  const names = hasTraces ? await openFolder(folder).list() : [];
+  const traces = names.filter((name) => name.endsWith('.safetensors'));
+  const files = [REQUESTS_FILE, 'answers.json'].map((name) => `${path}/${name}`);
+  return [...files, ...traces.map((name) => `${folder}/${name}`)];
 }
 
 /** @throws option-value */

@@ -22,10 +22,11 @@ import type { CommandProcess } from '../platform/command-line.ts';
 import { createFile, type FileWriter, openFolder } from '../platform/node.ts';
 import { type Command, HTML_OPTION, JSON_OPTION, modelSource, reportPath } from './command.ts';
 import { COMPUTE_OPTIONS } from './compute.ts';
-import { classOfFile, openBackend, WAYS, type Way } from './conform-backend.ts';
+import { answerFiles, classOfFile, openBackend, WAYS, type Way } from './conform-backend.ts';
 import { emitRequests } from './conform-emit.ts';
 import { type OpenedReference, openReference } from './conform-reference.ts';
 import { type Arguments, expectNoWords } from './options.ts';
+import { expectSafeOutputs, modelInputs } from './outputs.ts';
 
 const DEFAULT_TIMEOUT_S = 120;
 
@@ -91,7 +92,7 @@ async function runConform(args: Arguments, self: CommandProcess): Promise<number
   let file: FileWriter | undefined;
   try {
     // The file is created before the work, so that a path that cannot be written costs nothing.
-    file = args.has('html') ? await createFile(reportPath(args)) : undefined;
+    file = args.has('html') ? await createPage(way, args, reference) : undefined;
     const page = createConformPage({ idToPiece: reference.idToPiece, signal: self.signal });
     const requests = await requestsFor(way, args, reference, { claims, maxLength });
     backend = await openBackend(way, args, self, { reference, requests, timeoutMs });
@@ -112,6 +113,19 @@ async function runConform(args: Arguments, self: CommandProcess): Promise<number
     await backend?.close();
     await reference.close();
   }
+}
+
+/** The file of `--html`, which is none of those that are read. @throws option-value, io-… */
+async function createPage(
+  way: Way,
+  args: Arguments,
+  { opened }: OpenedReference,
+): Promise<FileWriter> {
+  const path = reportPath(args);
+  const source = sourceOf(way, args);
+  const inputs = modelInputs(typeof source === 'string' ? source : undefined, opened);
+  await expectSafeOutputs([['--html', path]], [...inputs, ...(await answerFiles(way, args))]);
+  return createFile(path);
 }
 
 /** @throws option-value */

@@ -27,6 +27,7 @@ import {
 } from './command.ts';
 import { COMPUTE_OPTIONS } from './compute.ts';
 import { type Arguments, expectNoWords } from './options.ts';
+import { expectSafeOutputs, modelInputs } from './outputs.ts';
 
 export const traceCommand: Command = {
   name: 'trace',
@@ -65,6 +66,7 @@ async function runTrace(args: Arguments, self: CommandProcess): Promise<number> 
   const [out, html] = [args.text('out'), args.has('html') ? reportPath(args) : undefined];
   if (out === '' || (out === undefined && html === undefined)) throw missingOut();
   const prompt = await promptOf(args, self);
+  await expectOtherFiles(args, self, { out, html });
   await using model = await loadModel(args, self, { needsTokenizer: prompt.ids === null });
   const ids = prompt.ids ?? (await model.tokenizer()).encode(prompt.text);
   // The files are created before the work, so that a path that cannot be written costs nothing.
@@ -87,6 +89,24 @@ async function runTrace(args: Arguments, self: CommandProcess): Promise<number> 
     await page?.abort();
   }
   return 0;
+}
+
+/** Refuses to write over the model, the prompt or the other output. @throws option-value */
+async function expectOtherFiles(
+  args: Arguments,
+  { signal }: CommandProcess,
+  { out, html }: { out: string | undefined; html: string | undefined },
+): Promise<void> {
+  const opened = await openModel(modelSource(args), { signal });
+  await opened.close();
+  const inputs = [...modelInputs(args.text('model'), opened), ...args.texts('file')];
+  await expectSafeOutputs(
+    [
+      ['--out', out],
+      ['--html', html],
+    ],
+    inputs,
+  );
 }
 
 interface TraceJob {

@@ -133,12 +133,15 @@ const CONFIG_FIELDS = [
 async function expectSamePrompt(expected: TraceSource, found: TraceSource): Promise<void> {
   const [ours, theirs] = [await promptsOf(expected), await promptsOf(found)];
   if (ours === undefined || theirs === undefined) return;
+  if (ours.length !== theirs.length) {
+    throw differs('trace-prompt', found, 'number of prompts', [ours.length, theirs.length]);
+  }
   const [a, b] = [ours.flat(), theirs.flat()];
-  if (ours.length === theirs.length && a.join() === b.join()) return;
+  if (a.join() === b.join()) return;
   const index = a.findIndex((id, i) => id !== b[i]);
   const at = index < 0 ? a.length : index;
   const added = b.length - a.length;
-  const inFront = added > 0 && b.slice(added).join() === a.join();
+  const inFront = ours.length === 1 && added > 0 && b.slice(added).join() === a.join();
   const hint = inFront
     ? ` FOUND has ${b.slice(0, Math.min(added, 5))} in front, which this family does not add.`
     : '';

@@ -5,27 +5,28 @@ import type { BaichuanConfig } from '../config.ts';
 import { BaichuanError } from '../errors.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { traceName } from '../model/trace-points.ts';
-import type { ArithmeticClass } from '../verify/bars.ts';
+import { type ArithmeticClass, isArithmeticClass } from '../verify/bars.ts';
 import { classOf, expectFits } from './comparable.ts';
 import {
   type CompareOptions,
   compareTraces,
-  type FirstDifference,
   NOWHERE,
-  type TensorVerdict,
   type TraceComparison,
 } from './compare-traces.ts';
 import { type Diagnosis, judgeLocally } from './diagnose.ts';
-import type { Observer } from './judge-locally.ts';
+import type { LocalVerdict, Observer } from './judge-locally.ts';
 import { checkpointModel } from './reference-model.ts';
 import { replayModel } from './replay-model.ts';
 import { findTraceFaults, rowOf } from './trace-faults.ts';
 import { inferConfig, promptsOf, sizesOf } from './trace-model.ts';
 import type { TraceSource } from './trace-source.ts';
+import { unrecordedNotes, withMissing } from './unrecorded.ts';
 
 /** A comparison with what it looks like, the likeliest first. */
 export interface BackendComparison extends TraceComparison {
   readonly diagnosis: readonly Diagnosis[];
+  /** What a reader of the verdict should know, a sentence each. */
+  readonly notes?: readonly string[] | undefined;
 }
 
 /** A model whose weights can be read. */
@@ -46,7 +47,7 @@ export async function compareBackends(
   if (given !== undefined) for (const trace of [expected, found]) expectFits(trace, given.config);
   const comparison = await compareTraces(expected, found, options);
   const beyond = comparison.tensors.find(({ status }) => status === 'beyond');
-  const faults = await findTraceFaults(expected, found, comparison.tensors);
+  const faults = await findTraceFaults(expected, found, comparison);
   const config = given?.config ?? inferConfig(expected, found) ?? inferConfig(found, expected);
   if (beyond === undefined || config === undefined) return { ...comparison, diagnosis: faults };
   const row = rowOf(beyond, expected);
@@ -68,6 +69,7 @@ function merged(faults: readonly Diagnosis[], bugs: readonly Diagnosis[]): Diagn
 }
 
 /** Judges every operation of a trace alone, from the backend's own recorded inputs.
+ *  @param options.class f32 by default: what is judged does not choose its own bars
  *  @param options.watch sees what the model computes of the first row
  *  @throws trace-…, model-…, io-…, aborted */
 export async function compareWithModel(
@@ -75,7 +77,7 @@ export async function compareWithModel(
   found: TraceSource,
   options: CompareOptions & { readonly watch?: Observer | undefined } = {},
 ): Promise<BackendComparison> {
-  const arithmetic = classOf(found, options.class);
+  const arithmetic = classOf(found, options.class ?? 'f32');
   expectFits(found, given.config);
   const prompts = await promptsOf(found);
   if (prompts === undefined) throw promptMissing(found);
@@ -89,28 +91,46 @@ export async function compareWithModel(
     const watch = row === 0 ? options.watch : undefined;
     rows.push(await judgeLocally(model, found, prompt, { arithmetic, row, signal, watch }));
   }
-  return summarize(rows, arithmetic, { found, filter: options.filter });
+  const layers = given.config.numHiddenLayers;
+  return summarize(rows, arithmetic, { found, layers, filter: options.filter });
 }
 
 type LocalRow = Awaited<ReturnType<typeof judgeLocally>>;
 
+interface Judged {
+  readonly found: TraceSource;
+  readonly layers: number;
+  readonly filter: CompareOptions['filter'];
+}
+
 function summarize(
   rows: readonly LocalRow[],
   arithmetic: ArithmeticClass,
-  { found, filter = () => true }: { found: TraceSource; filter?: CompareOptions['filter'] },
+  { found, layers, filter = () => true }: Judged,
 ): BackendComparison {
-  const names = new Set(rows.flatMap(({ verdicts }) => verdicts.map(({ name }) => name)));
-  const tensors: TensorVerdict[] = [];
-  let first: FirstDifference | null = null;
-  for (const name of [...names].filter(filter)) {
-    const all = rows.flatMap(({ verdicts }) => verdicts.filter((verdict) => verdict.name === name));
-    const worst = all.find(({ status }) => status === 'beyond') ?? all[0];
-    tensors.push(worst);
-    first ??= worst.status === 'beyond' ? { name, ...NOWHERE, ...worst.first } : null;
+  const verdicts = new Map<string, LocalVerdict>();
+  for (const verdict of rows.flatMap((row) => row.verdicts)) {
+    const before = verdicts.get(verdict.name);
+    const isWorse = before?.status !== 'beyond' && verdict.status === 'beyond';
+    if (before === undefined || isWorse) verdicts.set(verdict.name, verdict);
   }
-  if (tensors.length === 0) throw nothingJudged(found);
+  const all = withMissing([...verdicts.values()], found, layers);
+  const tensors = all.filter(({ name }) => filter(name));
+  if (tensors.every(({ status }) => status === 'missing')) throw nothingJudged(found);
+  const fault = tensors.find(({ status }) => status === 'beyond');
+  const place = verdicts.get(fault?.name ?? '')?.first;
+  const first = fault === undefined ? null : { name: fault.name, ...NOWHERE, ...place };
   const diagnosis = rows.find((row) => row.diagnosis.length > 0)?.diagnosis ?? [];
-  return { pass: first === null, class: arithmetic, first, tensors, diagnosis };
+  const pass = first === null;
+  const notes = [...unrecordedNotes(tensors), ...(pass ? [] : classNotes(found, arithmetic))];
+  return { pass, class: arithmetic, first, tensors, diagnosis, notes };
+}
+
+/** A failing trace may come from a backend that computes otherwise, and say so. */
+function classNotes({ metadata }: TraceSource, arithmetic: ArithmeticClass): string[] {
+  const told = metadata.get('class');
+  if (told === undefined || told === arithmetic || !isArithmeticClass(told)) return [];
+  return [`FOUND says that it was computed in ${told}: --class ${told} holds it to those bars.`];
 }
 
 function expectId(id: number, position: number, vocabSize: number, { name }: TraceSource): void {

@@ -58,7 +58,7 @@ export interface TraceComparison {
 }
 
 export interface CompareOptions {
-  /** Arithmetic class of the backend; EXPECTED's metadata decides by default. */
+  /** Arithmetic class of the backend; by default as EXPECTED's metadata says, else f32. */
   readonly class?: string | undefined;
   /** Chooses tensors by name; all by default. */
   readonly filter?: ((name: string) => boolean) | undefined;

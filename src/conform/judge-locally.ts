@@ -35,6 +35,8 @@ export interface StageEvidence {
   readonly recorded: ReadonlyMap<string, Float32Array>;
   /** Layers before this stage that were computed because no input was recorded; 0 by default. */
   readonly chained?: number;
+  /** Whether the input was computed, so that nothing that it enters is judged alone. */
+  readonly isComputed?: boolean;
   /** The largest score recorded of the stage, if any. */
   readonly scoreScale: number | undefined;
 }
@@ -97,7 +99,7 @@ export function judgeStage(
   evidence: StageEvidence,
   { arithmetic, locates = false, watch }: JudgeOptions,
 ): { verdicts: LocalVerdict[]; output: Float32Array } {
-  const { stage, input, recorded, scoreScale, chained = 0 } = evidence;
+  const { stage, input, recorded, scoreScale, chained = 0, isComputed = false } = evidence;
   const { config, ids } = setup;
   const verdicts: LocalVerdict[] = [];
   const sizes = {
@@ -109,7 +111,7 @@ export function judgeStage(
   const before = inputName(stage, model.config.numHiddenLayers);
   const isRecorded = ({ kind, layer }: TracePlace) => {
     const name = traceName(kind, layer);
-    return recorded.has(name) || (name === before && input !== undefined);
+    return recorded.has(name) || (name === before && input !== undefined && !isComputed);
   };
   const observe: Observer = (name, shape, computed) => {
     watch?.(name, shape, computed);

@@ -8,9 +8,9 @@ import { jsonText } from './json-text.ts';
 /** The comparison as one JSON value. Numbers that JSON does not have are the texts `NaN`,
  *  `Infinity` and `-Infinity`. */
 export function comparisonToJson(comparison: BackendComparison): string {
-  const { pass, class: arithmetic, first, tensors, diagnosis } = comparison;
-  const value = { pass, class: arithmetic, first, tensors: tensors.map(tensorToJson), diagnosis };
-  return jsonText(value);
+  const { pass, class: arithmetic, first, diagnosis, notes = [] } = comparison;
+  const tensors = comparison.tensors.map(tensorToJson);
+  return jsonText({ pass, class: arithmetic, first, tensors, diagnosis, notes });
 }
 
 function tensorToJson({ name, status, statistics, bar, alone, logits, shapes }: TensorVerdict) {
@@ -55,9 +55,9 @@ export function comparisonToText(comparison: BackendComparison): string {
   ].join('\n');
 }
 
-/** What stands under the table: logits, verdict, first difference, diagnosis. */
+/** What stands under the table: logits, notes, verdict, first difference, diagnosis. */
 export function verdictLines(comparison: BackendComparison): string[] {
-  const { pass, class: arithmetic, first, tensors, diagnosis } = comparison;
+  const { pass, class: arithmetic, first, tensors, diagnosis, notes = [] } = comparison;
   const logits = tensors.find((tensor) => tensor.logits !== undefined)?.logits;
   const beyond = tensors.filter(({ status }) => status === 'beyond' || status === 'axes').length;
   const missing = tensors.filter(({ status }) => status === 'missing').length;
@@ -70,6 +70,7 @@ export function verdictLines(comparison: BackendComparison): string[] {
   ];
   return [
     ...(logits === undefined ? [] : logitsLines(logits)),
+    ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `note: ${note}`)]),
     '',
     `${pass ? 'PASS' : 'FAIL'} in class ${arithmetic}: ${counts.join(', ')}`,
     ...(first === null ? [] : [firstLine(first)]),

@@ -43,6 +43,8 @@ export interface ReferenceSetup {
   readonly kernels: Kernels;
   readonly attention: AttentionParts;
   readonly ids: readonly number[];
+  /** Changes what enters the first layer; nothing does in the model. @param x `[T, C]` */
+  readonly afterEmbedding?: ((x: Float32Array) => Float32Array) | undefined;
 }
 
 export interface StageJob {
@@ -125,9 +127,11 @@ function stageKernels(setup: ReferenceSetup, job: StageJob, exchange: Exchange):
   const { hiddenSize: C, numAttentionHeads: H, headDim: D } = config;
   let rotations = 0;
   let [keys, values] = [new Float32Array(0), new Float32Array(0)];
+  const input = job.input ?? new Float32Array(T * C);
+  const entering = job.stage === 0 ? setup.afterEmbedding?.(input) : undefined;
   return {
     ...kernels,
-    embedding: () => tensorOf(Float32Array.from(job.input ?? new Float32Array(T * C)), [T, C]),
+    embedding: () => tensorOf(Float32Array.from(entering ?? input), [T, C]),
     createBlock: (_layer, heads, headDim) => ({ heads, headDim }),
     copyBlock: () => {},
     rotateHalves(x, cos, sin) {

@@ -3,19 +3,20 @@
  *  another order, numbers that are rounded to half precision. */
 
 import { traceName } from '../model/trace-points.ts';
+import type { ArithmeticClass } from '../verify/bars.ts';
 import { collectStatistics } from '../verify/statistics.ts';
-import { entryCount, type TensorVerdict } from './compare-traces.ts';
+import { entryCount, type TensorVerdict, type TraceComparison } from './compare-traces.ts';
 import type { Diagnosis } from './diagnose.ts';
 import { roundBf16, roundF16 } from './gallery/rounding.ts';
 import { piecesOf } from './pieces.ts';
 import { layersOf } from './trace-model.ts';
 import { findEntry, type TraceEntry, type TraceSource } from './trace-source.ts';
 
-/** Looks at the first tensor that is beyond its bar. */
+/** Looks at the first tensor that is beyond its bar of a class. */
 export async function findTraceFaults(
   expected: TraceSource,
   found: TraceSource,
-  tensors: readonly TensorVerdict[],
+  { tensors, class: arithmetic }: Pick<TraceComparison, 'tensors' | 'class'>,
 ): Promise<Diagnosis[]> {
   const swapped = tensors.find(({ status }) => status === 'axes');
   const faults: Diagnosis[] = [];
@@ -33,7 +34,7 @@ export async function findTraceFaults(
   if (other === undefined) return faults;
   const layer = await otherLayer(beyond, expected, other);
   if (layer !== undefined) faults.push(layerFault(beyond, layer, found));
-  return [...faults, ...(await roundedFaults(other))];
+  return [...faults, ...(await roundedFaults(other, arithmetic))];
 }
 
 /** The row of a batch that is worst. */
@@ -89,12 +90,19 @@ function layerFault({ kind, name }: TensorVerdict, layer: number, found: TraceSo
   };
 }
 
-async function roundedFaults(entry: TraceEntry): Promise<Diagnosis[]> {
+/** Types that a class is named after, and the classes with tighter bars, where that helps. */
+const ROUNDED_TYPES = [
+  { type: 'bf16', round: roundBf16, finer: ['f32', 'f16'] },
+  { type: 'f16', round: roundF16, finer: ['f32'] },
+] as const satisfies { type: string; round: unknown; finer: readonly ArithmeticClass[] }[];
+
+/** Fewer numbers than these are of a type by chance. */
+const MIN_NUMBERS = 8;
+
+async function roundedFaults(entry: TraceEntry, arithmetic: ArithmeticClass): Promise<Diagnosis[]> {
   const { name } = entry;
-  for (const [type, round] of [
-    ['bf16', roundBf16],
-    ['f16', roundF16],
-  ] as const) {
+  for (const { type, round, finer } of ROUNDED_TYPES) {
+    if (!finer.some((one) => one === arithmetic)) continue;
     if (!(await isRounded(entry, round))) continue;
     const summary = `Every number of ${name} is one of ${type}: compare with --class ${type}.`;
     return [{ name: `values-${type}`, likeness: 0.5, summary }];
@@ -102,12 +110,16 @@ async function roundedFaults(entry: TraceEntry): Promise<Diagnosis[]> {
   return [];
 }
 
-/** Whether rounding leaves every number as it is, read piece by piece until it does not. */
+/** Whether rounding leaves every number as it is, read piece by piece until it does not. Zeros,
+ *  infinities and NaN are of every type: they say nothing. */
 async function isRounded(entry: TraceEntry, round: (x: number) => number): Promise<boolean> {
+  let numbers = 0;
   for await (const { found } of piecesOf(entry, entry)) {
     for (let i = 0; i < found.length; i++) {
-      if (Number.isFinite(found[i]) && round(found[i]) !== found[i]) return false;
+      if (!Number.isFinite(found[i]) || found[i] === 0) continue;
+      if (round(found[i]) !== found[i]) return false;
+      numbers += 1;
     }
   }
-  return entryCount(entry) > 0;
+  return numbers >= MIN_NUMBERS;
 }

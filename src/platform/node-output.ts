@@ -2,13 +2,18 @@
  *  fit the disk. */
 
 import * as nodeFileSystem from 'node:fs/promises';
-import { dirname, sep } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { BaichuanError } from '../errors.ts';
 import { existsError, printablePath } from './node-errors.ts';
 
 /** Refuses a target that is an input, or a folder that holds one.
- *  @param inputs paths; what is not there is passed over @throws option-value */
-export async function expectNoInput(target: string, inputs: readonly string[]): Promise<void> {
+ *  @param inputs paths; what is not there is passed over
+ *  @param option that names the target @throws option-value */
+export async function expectNoInput(
+  target: string,
+  inputs: readonly string[],
+  option = '--out',
+): Promise<void> {
   const there = await stateOf(target);
   if (there === undefined) return;
   const root = await nodeFileSystem.realpath(target);
@@ -18,8 +23,32 @@ export async function expectNoInput(target: string, inputs: readonly string[]): 
     const isSame = state.ino === there.ino && state.dev === there.dev;
     const path = await nodeFileSystem.realpath(input);
     if (isSame || path === root || path.startsWith(`${root}${sep}`))
-      throw inputError(target, input);
+      throw inputError(target, input, option);
   }
+}
+
+/** A file to write, and the option that names it. */
+export interface NamedTarget {
+  readonly option: string;
+  readonly path: string;
+}
+
+/** Refuses two targets that are one file, there already or not. @throws option-value */
+export async function expectApart(one: NamedTarget, other: NamedTarget): Promise<void> {
+  if ((await placeOf(one.path)) !== (await placeOf(other.path))) return;
+  throw new BaichuanError('option-value', {
+    where: one.option,
+    what: `${printablePath(one.path)} is what ${other.option} writes as well.`,
+    fix: 'Give each output a file of its own.',
+  });
+}
+
+/** Where a path leads, with links followed as far as there is something. */
+async function placeOf(path: string): Promise<string> {
+  const there = await nodeFileSystem.realpath(path).catch(() => undefined);
+  if (there !== undefined) return there;
+  const folder = dirname(resolve(path));
+  return join(await nodeFileSystem.realpath(folder).catch(() => folder), basename(path));
 }
 
 /** Refuses to replace a file without being told. @throws io-exists */
@@ -48,10 +77,10 @@ async function stateOf(path: string) {
   return nodeFileSystem.stat(path, { bigint: true }).catch(() => undefined);
 }
 
-function inputError(target: string, input: string): BaichuanError {
+function inputError(target: string, input: string, option: string): BaichuanError {
   return new BaichuanError('option-value', {
-    where: '--out',
-    what: `${printablePath(target)} holds the model that is read, ${printablePath(input)}.`,
+    where: option,
+    what: `${printablePath(target)} is or holds an input, ${printablePath(input)}.`,
     fix: 'Write to another place: an input is never overwritten.',
   });
 }

@@ -15,6 +15,7 @@ import {
 import { makeRequests } from '../../../src/conform/claims/requests.ts';
 import { runClaims } from '../../../src/conform/claims/run-claims.ts';
 import { compareBackends } from '../../../src/conform/compare-backends.ts';
+import { BaichuanError, type ErrorCode } from '../../../src/errors.ts';
 import { GOLDENS } from '../../support/goldens.ts';
 import { expectRefusal } from '../../support/refusal.ts';
 import { goldenTensors, memoryTrace, type NamedTensors } from '../../support/traces.ts';
@@ -151,7 +152,7 @@ const WRONG: readonly (readonly [string, Partial<ConformBackend>, ClaimName, Reg
     'that says NaN',
     { next: altered((rows, id) => id === 'logits-1' && rows[0].fill(Number.NaN, 4, 5)) },
     'logits',
-    /logits-1: after position 0: expected token \d+, found -1/,
+    /logits-1: after position 0: expected token \d+, found none: /,
   ],
 ];
 
@@ -225,6 +226,47 @@ spec('law: requests are announced before they are sent', async () => {
   const { texts, chats, prefills } = requests;
   assert.is(told.length, texts.length + chats.length + prefills.length);
   assert.is(told.at(-1), 'determinism repeat-3');
+});
+
+/** A backend whose answers to some requests are errors. */
+const failing = (code: ErrorCode, isBad: (id: string) => boolean): ConformBackend['next'] => {
+  return async (request) => {
+    if (!isBad(request.id)) return right.next(request);
+    throw new BaichuanError(code, { where: 'x', what: 'It is too long.', fix: 'Ask less.' });
+  };
+};
+
+spec('law: an error after other answers is the verdict of its case, and of no other', async () => {
+  for (const id of ['logits-2', 'generation', 'repeat-1', 'repeat-3']) {
+    for (const code of ['server-status', 'server-closed', 'backend-failed'] as const) {
+      const report = await run({ next: failing(code, (other) => other === id) });
+      const cases = report.claims.flatMap((claim) => claim.cases);
+      const failed = cases.filter(({ status }) => status !== 'pass');
+      assert.equal(
+        failed.map((one) => one.id),
+        [id],
+      );
+      assert.is(failed[0].detail, `${code}: x: It is too long. Ask less.`);
+    }
+  }
+});
+
+spec('law: a trace that cannot be compared fails its claim alone', async () => {
+  const wrong = { shape: [1], values: Float64Array.of(1), dtype: 'I64' } as const;
+  const report = await run({ trace: () => trace((tensors) => tensors.set('input_ids', wrong)) });
+  assert.equal(statuses(report), { ...ALL_PASS, layers: 'fail' });
+  assert.match(conformReportToText(report), /layers: trace-prompt: /);
+});
+
+spec('error: a backend that is gone, or whose first answer is an error, ends the run', async () => {
+  for (const code of ['server-unreachable', 'server-timeout', 'aborted'] as const) {
+    const next = failing(code, (id) => id === 'logits-2');
+    await expectRefusal(() => run({ next }), { code });
+  }
+  const none = async () => undefined;
+  const mute = { encode: none, chat: none, trace: none };
+  const next = failing('server-status', (id) => id === 'logits-1');
+  await expectRefusal(() => run({ ...mute, next }), { code: 'server-status' });
 });
 
 spec('error: a run that is interrupted', async () => {

@@ -20,6 +20,7 @@ import {
   type ConformRequests,
   type PrefillRequest,
 } from './claim.ts';
+import { type Answer, type Attempt, createAttempt } from './late-errors.ts';
 import { compareAnswers } from './repeats.ts';
 
 export interface ConformOptions {
@@ -36,10 +37,11 @@ export interface ConformOptions {
 interface Run extends ConformOptions {
   readonly backend: ConformBackend;
   readonly reference: ConformReference;
+  readonly attempt: Attempt;
 }
 
-/** Asks everything. A fault of the backend's answers is a finding; a backend that cannot be asked
- *  is an error.
+/** Asks everything. A fault of the backend's answers is a finding; a backend that cannot be asked,
+ *  or whose first answer is an error already, is an error.
  *  @throws aborted, server-…, backend-…, trace-…, io-… */
 export async function runClaims(
   requests: ConformRequests,
@@ -47,7 +49,7 @@ export async function runClaims(
   reference: ConformReference & { readonly model: string },
   options: ConformOptions,
 ): Promise<ConformReport> {
-  const run: Run = { ...options, backend, reference };
+  const run: Run = { ...options, backend, reference, attempt: createAttempt() };
   const claims: ClaimVerdict[] = [];
   const isNamed = (claim: ClaimName) => options.named?.includes(claim) ?? false;
   for (const claim of CLAIMS) {
@@ -118,7 +120,10 @@ async function idCases<Request extends { readonly id: string }>(
     begin(run, claim, request.id);
     const expected = await ask.expected(request);
     if (expected === undefined) return undefined;
-    cases.push(judgeIds(request.id, expected, await ask.found(request)));
+    const found = await run.attempt(() => ask.found(request));
+    cases.push(
+      found.error ? broken(request.id, found.error) : judgeIds(request.id, expected, found.value),
+    );
   }
   return requests.length === 0 ? undefined : cases;
 }
@@ -144,17 +149,25 @@ function hintOf(expected: readonly number[], found: readonly number[]): string {
   return `; ${found.slice(0, added).join(', ')} stands in front, which this family does not add`;
 }
 
+function broken(id: string, error: BaichuanError): CaseVerdict {
+  return { id, status: 'fail', detail: error.message };
+}
+
 function missing(id: string): CaseVerdict {
   return { id, status: 'missing', detail: 'no answer' };
 }
 
 async function judgeTrace(request: PrefillRequest, run: Run): Promise<CaseVerdict> {
   const { id } = request;
-  const found = await run.backend.trace(request);
+  const { value: found, error } = await run.attempt(() => run.backend.trace(request));
+  if (error !== undefined) return broken(id, error);
   if (found === undefined) return missing(id);
   try {
     const expected = await run.reference.trace(request);
-    const comparison = await run.reference.compare(expected, found, run.class);
+    // What was recorded may be of another model or prompt, or end too early.
+    const compared = await run.attempt(() => run.reference.compare(expected, found, run.class));
+    if (compared.error !== undefined) return broken(id, compared.error);
+    const { value: comparison } = compared;
     await run.onCompared?.({ id, expected, found, comparison });
     const status = comparison.pass ? 'pass' : 'fail';
     return { id, status, detail: summaryOf(comparison), comparison };
@@ -173,7 +186,8 @@ function summaryOf({ pass, tensors, first, diagnosis }: BackendComparison): stri
 
 async function judgeScores(request: PrefillRequest, run: Run): Promise<CaseVerdict> {
   const { id, claim, ids, positions } = request;
-  const found = await run.backend.next(request);
+  const { value: found, error } = await run.attempt(() => run.backend.next(request));
+  if (error !== undefined) return broken(id, error);
   if (found === undefined) return missing(id);
   const expected = await run.reference.next(request);
   const bar = run.reference.bar(ids.length, run.class);
@@ -199,7 +213,8 @@ async function judgeScores(request: PrefillRequest, run: Run): Promise<CaseVerdi
 function describe(verdict: DistributionVerdict): string {
   const { difference, allowed, token, expected, found, choiceAgrees, expectedTop, foundTop } =
     verdict;
-  if (!choiceAgrees) return `expected token ${expectedTop}, found ${foundTop}`;
+  const told = foundTop < 0 ? 'none: its scores are NaN, or none is above −∞' : foundTop;
+  if (!choiceAgrees) return `expected token ${expectedTop}, found ${told}`;
   const off = `off by ${scientific(difference)} of ${scientific(allowed)}`;
   if (difference <= allowed) return off;
   return `${off}; token ${token}: expected ${expected.toFixed(5)}, found ${found.toFixed(5)}`;
@@ -210,14 +225,15 @@ function scientific(x: number): string {
 }
 
 async function repeatCases(prefills: readonly PrefillRequest[], run: Run): Promise<CaseVerdict[]> {
-  const answers: (readonly Distribution[] | undefined)[] = [];
+  const answers: Answer<readonly Distribution[] | undefined>[] = [];
   for (const request of prefills) {
     begin(run, 'determinism', request.id);
-    answers.push(await run.backend.next(request));
+    answers.push(await run.attempt(() => run.backend.next(request)));
   }
-  const [first] = answers;
+  const first = answers.find(({ value }) => value !== undefined)?.value;
   return prefills.map(({ id }, index) => {
-    const { [index]: answer } = answers;
+    const { value: answer, error } = answers[index];
+    if (error !== undefined) return broken(id, error);
     if (answer === undefined || first === undefined) return missing(id);
     const difference = compareAnswers(first, answer);
     const detail = difference === 0 ? 'the same bits' : `differs by ${scientific(difference)}`;

@@ -25,7 +25,8 @@ export interface TraceFolderOptions {
  *  @throws json-…, conform-answers, io-… */
 export async function openTraceFolder(options: TraceFolderOptions): Promise<ConformBackend> {
   const { folder, traces, config } = options;
-  const answers = (await folder.list()).includes(ANSWERS_FILE)
+  const hasAnswers = (await folder.list()).includes(ANSWERS_FILE);
+  const answers = hasAnswers
     ? parseAnswers(await readAll(await folder.open(ANSWERS_FILE)), `${folder.name}/${ANSWERS_FILE}`)
     : NO_ANSWERS;
   const names = new Set(await traces?.list());
@@ -54,10 +55,11 @@ export async function openTraceFolder(options: TraceFolderOptions): Promise<Conf
         await trace?.close();
       }
     },
-    why: (claim) =>
-      claim === 'tokenizer' || claim === 'chat'
-        ? `no ${ANSWERS_FILE} with it`
-        : `no traces of it in ${TRACES_FOLDER}/`,
+    why(claim) {
+      if (claim !== 'tokenizer' && claim !== 'chat') return `no traces of it in ${TRACES_FOLDER}/`;
+      const part = claim === 'chat' ? 'chats' : 'texts';
+      return hasAnswers ? `none of its ${part} in ${ANSWERS_FILE}` : `no ${ANSWERS_FILE} with it`;
+    },
     close: async () => {},
   };
 }

@@ -108,6 +108,14 @@ export const FEED_FORWARD_BUGS: readonly KnownBug[] = [
       return mapTensor(y, (x) => x * factor);
     },
   ),
+  {
+    name: 'embedding-output-scaled',
+    summary: 'What embed_tokens gives is multiplied by √hidden size before layer 0.',
+    change: (setup) => {
+      const factor = Math.sqrt(setup.config.hiddenSize);
+      return { ...setup, afterEmbedding: (x) => x.map((value) => value * factor) };
+    },
+  },
   embeddingBug(
     'embedding-next-row',
     'Ids look up the next row of the embedding table.',

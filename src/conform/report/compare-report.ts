@@ -116,7 +116,7 @@ function verdictSection(
   { comparison, isLocal }: CompareReportInput,
   { prompt, shown }: VerdictContext,
 ): Section {
-  const { pass, class: arithmetic, first, tensors } = comparison;
+  const { pass, class: arithmetic, first, tensors, notes = [] } = comparison;
   const count = (status: TensorVerdict['status']) =>
     tensors.filter((tensor) => tensor.status === status).length;
   const beyond = count('beyond') + count('axes');
@@ -133,7 +133,9 @@ function verdictSection(
     title: 'Verdict',
     body: html`<div class="verdict ${pass ? 'pass' : 'fail'}"><div class="word">${
       pass ? 'PASS' : 'FAIL'
-    }</div><div><p class="lead">${lead}</p><p class="soft">${way}</p></div></div>
+    }</div><div><p class="lead">${lead}</p><p class="soft">${way}</p>${notes.map(
+      (note) => html`<p class="soft">${note}</p>`,
+    )}</div></div>
 ${first === null ? undefined : firstFacts(first, { prompt, shown })}${logitFacts(tensors)}`,
   };
 }

@@ -1,6 +1,7 @@
 /** The report of one trace as an HTML file, for whoever wants to see what a model does with a
  *  prompt: what each layer added, token probabilities by layer, attention maps, next tokens. */
 
+import { BaichuanError } from '../../errors.ts';
 import { promptsOf } from '../trace-model.ts';
 import type { TraceSource } from '../trace-source.ts';
 import { collectAttention } from './attention-maps.ts';
@@ -34,7 +35,8 @@ export interface TraceReport {
   readonly text: string;
 }
 
-/** Writes the report of a trace. @throws io-…, model-missing, aborted */
+/** Writes the report of a trace.
+ *  @throws trace-empty where it would show nothing, io-…, model-missing, aborted */
 export async function traceReport(input: TraceReportInput): Promise<TraceReport> {
   const { trace, name, model, idToPiece, signal } = input;
   const prompts = await promptsOf(trace);
@@ -44,18 +46,28 @@ export async function traceReport(input: TraceReportInput): Promise<TraceReport>
   const lens = lensData(found, prompt);
   const attention = await collectAttention({ found: trace }, { prompt, row: 0, first: [], signal });
   const tokens = await collectTokens({ found: trace }, prompt.ids, 0, signal);
+  const sections = [
+    layerSection(steps),
+    lensSection(lens, prompt.ids.length),
+    attentionSection(attention, 1),
+    tokenSection(tokens, prompt),
+  ];
+  if (sections.every((section) => section === undefined)) throw nothingToShow(trace);
   const page = await renderPage({
     title: `What ${shortName(name)} does with ${prompt.ids.length} tokens`,
     subtitle: promptMarkup(prompt),
-    sections: [
-      layerSection(steps),
-      lensSection(lens, prompt.ids.length),
-      attentionSection(attention, 1),
-      tokenSection(tokens, prompt),
-    ],
+    sections,
     data: { attention, lens },
   });
   return { html: page, text: traceText(steps, found, prompt) };
+}
+
+function nothingToShow({ name }: TraceSource): BaichuanError {
+  return new BaichuanError('trace-empty', {
+    where: name,
+    what: 'It has nothing that a report shows: no output of a layer, no probs and no logits.',
+    fix: "Record more activations, such as --taps '*.output' '*.probs' logits.",
+  });
 }
 
 /** The last part of a path. */
