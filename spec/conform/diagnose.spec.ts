@@ -93,6 +93,19 @@ for (const [one, isWanted] of SEARCHES) {
   });
 }
 
+oracle('law: where a row that fails begins with padding, that is said', async () => {
+  const [one, bug] = [rope, KNOWN_BUGS.find(({ name }) => name === 'mask-sees-next') as KnownBug];
+  for (const ids of [IDS, [0, 0, ...IDS]]) {
+    const change = (setup: Parameters<KnownBug['change']>[0]) => bug.change(setup);
+    const metadata = goldenMetadata(one.golden);
+    const found = await memoryTrace(await recordModel(one.model, ids, change), metadata);
+    const { pass, notes = [] } = await compareWithModel(await goldenToCompare(one.golden), found);
+    assert.is(pass, false);
+    const told = notes.filter((note) => /^Row 0 begins with 2 ids 0, /.test(note));
+    assert.is(told.length, ids === IDS ? 0 : 1, String(notes));
+  }
+});
+
 oracle('law: in class int4 what has no weights is seen and named all the same', async () => {
   for (const [one, names] of [
     [fortyHeads, ['alibi-slopes-not-interleaved', 'norm-layer', 'scale-hidden-size']],

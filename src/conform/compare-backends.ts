@@ -91,8 +91,13 @@ export async function compareWithModel(
     const watch = row === 0 ? options.watch : undefined;
     rows.push(await judgeLocally(model, found, prompt, { arithmetic, row, signal, watch }));
   }
-  const layers = given.config.numHiddenLayers;
-  return summarize(rows, arithmetic, { found, layers, filter: options.filter });
+  const { numHiddenLayers: layers, padTokenId } = given.config;
+  const comparison = summarize(rows, arithmetic, { found, layers, filter: options.filter });
+  if (comparison.pass) return comparison;
+  return {
+    ...comparison,
+    notes: [...(comparison.notes ?? []), ...paddingNotes(prompts, padTokenId)],
+  };
 }
 
 type LocalRow = Awaited<ReturnType<typeof judgeLocally>>;
@@ -124,6 +129,18 @@ function summarize(
   const pass = first === null;
   const notes = [...unrecordedNotes(tensors), ...(pass ? [] : classNotes(found, arithmetic))];
   return { pass, class: arithmetic, first, tensors, diagnosis, notes };
+}
+
+/** Padding in front shifts positions and is not seen by a correct backend; a trace does not say
+ *  what is padding. */
+function paddingNotes(prompts: readonly (readonly number[])[], padTokenId: number): string[] {
+  const row = prompts.findIndex(([first]) => first === padTokenId);
+  if (row < 0) return [];
+  const count = prompts[row].findIndex((id) => id !== padTokenId);
+  return [
+    `Row ${row} begins with ${count < 0 ? prompts[row].length : count} ids ${padTokenId}, which ` +
+      'are judged as tokens; where they are padding, record the row without them.',
+  ];
 }
 
 /** A failing trace may come from a backend that computes otherwise, and say so. */
