@@ -92,15 +92,17 @@ function measure(expected: Numbers, found: Numbers): PieceSums {
     const e = expected[i];
     const f = found[i];
     const difference = e - f;
-    // Unlike a comparison, max lets a NaN through.
-    maxAbs = Math.max(maxAbs, Math.abs(difference));
-    largest = Math.max(largest, Math.abs(e));
+    const [distance, magnitude] = [Math.abs(difference), Math.abs(e)];
+    if (distance > maxAbs) maxAbs = distance;
+    if (magnitude > largest) largest = magnitude;
     differences += difference * difference;
     expectedSquares += e * e;
     foundSquares += f * f;
     products += e * f;
   }
-  const isPlain = maxAbs < -MASKED_BELOW && largest < -MASKED_BELOW;
+  // A comparison passes over NaN, but no sum does.
+  const isNumber = Number.isFinite(differences) && Number.isFinite(products);
+  const isPlain = isNumber && maxAbs < -MASKED_BELOW && largest < -MASKED_BELOW;
   if (!isPlain) return measureCarefully(expected, found);
   return { maxAbs, largest, differences, expectedSquares, foundSquares, products };
 }
