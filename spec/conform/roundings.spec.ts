@@ -19,6 +19,9 @@ import { goldenMetadata, memoryTrace } from '../support/traces.ts';
 
 const roundings = suite('roundings');
 const VARIANTS = Number(process.env.BAICHUAN_VARIANTS ?? 60);
+/** With longer prompts a score of these models, rounded to half precision, may exchange the key
+ *  that a query sees most: no bar of a class has room for that. */
+const HALF_VARIANTS = 6;
 const f = Math.fround;
 
 /** A sum of products in float32: `lanes` partial sums, forwards or backwards, then joined. */
@@ -159,7 +162,7 @@ for (const [arithmetic, round] of [
   roundings(`law: correct variants in ${arithmetic} raise no alarm in their class`, async () => {
     for (const golden of GOLDENS) {
       const model = await goldenModel(golden);
-      for (let seed = 0; seed < VARIANTS / 10; seed++) {
+      for (let seed = 0; seed < HALF_VARIANTS; seed++) {
         const { vocabSize } = golden.config;
         const ids = Array.from({ length: 20 + seed }, (_, i) => (seed * 31 + i * 17) % vocabSize);
         const expected = await memoryTrace(await recordModel(model, ids), goldenMetadata(golden));
