@@ -2,33 +2,10 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openHttpFile } from '../../src/platform/http-source.ts';
-import { countingBytes } from '../support/model-files.ts';
+import { BYTES, fileOf, readWith, SIZE, serve, URL_TEXT } from '../support/http-file.ts';
 import { expectAborted, expectRefusal } from '../support/refusal.ts';
-import { type Fault, type WebServer, webServer } from '../support/web-server.ts';
 
 const http = suite('http-source');
-
-const URL_TEXT = 'https://models.example/a/model.bin';
-const SIZE = 25_300;
-const BYTES = countingBytes(SIZE);
-
-const serve = (bytes = BYTES): WebServer => webServer({ '/a/model.bin': bytes });
-
-const fileOf = ({ fetch }: WebServer, patienceMs = 1000) => ({
-  ...{ name: 'https://models.example/a/model.bin', url: new URL(URL_TEXT) },
-  ...{ fetch, patienceMs, retryMs: 1 },
-});
-
-/** Opens a file on a server with faults by the number of the request, and reads a range. */
-async function readWith(faults: Record<number, Fault>, range = [3, 20_000], server = serve()) {
-  server.faults = new Map(Object.entries(faults).map(([at, fault]) => [Number(at), fault]));
-  const source = await openHttpFile(fileOf(server, 50));
-  try {
-    return await source.read(range[0], range[1]);
-  } finally {
-    await source.close();
-  }
-}
 
 http('law: any ranges in any order, also at once, are those of the file', async () => {
   const part = fc
