@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -100,6 +101,15 @@ cli('law: --force replaces a converted model, and only that', async () => {
   const kept = await runCommand(['convert', '-m', out, '-o', original, '--force']);
   assert.equal([kept.code, /"model\.safetensors", which is no file/.test(kept.stderr)], [7, true]);
   assert.equal(snapshot(original), whole);
+
+  // Settings without weights are no conversion either.
+  rmSync(join(original, 'model.safetensors'));
+  const settings = await runCommand(['convert', '-m', out, '-o', original, '--force']);
+  assert.equal(
+    [settings.code, /"config\.json", which is no file/.test(settings.stderr)],
+    [7, true],
+  );
+  assert.equal(readdirSync(original), ['config.json']);
 
   writeFileSync(join(out, 'notes.md'), 'mine');
   const own = snapshot(dirname(out));

@@ -24,6 +24,7 @@ import {
   expectSpace,
   leftBeside,
   openFile,
+  openFolder,
 } from '../platform/node.ts';
 import { type Command, JSON_OPTION, MODEL_OPTION, modelSource, noticePrinter } from './command.ts';
 import { progressPrinter } from './compute.ts';
@@ -131,11 +132,16 @@ const MODEL_FILES = [
   /^model\.safetensors\.index\.json$/,
 ];
 
-/** Whether a file is of an earlier conversion: one of its names and, for weights, by its own word.
- *  The settings and the tokenizer of a model go with its weights. */
-async function isConverted(name: string, path: string): Promise<boolean> {
+/** Whether a file of a folder is of an earlier conversion: one of its names and, for weights, by
+ *  its own word. Settings and the tokenizer go with the weights, where there are any. */
+async function isConverted(folder: string, name: string, path: string): Promise<boolean> {
   if (!MODEL_FILES.some((pattern) => pattern.test(name))) return false;
-  return !name.endsWith('.safetensors') || isOurs(path);
+  if (isWeights(name)) return isOurs(path);
+  return (await openFolder(folder).list()).some(isWeights);
+}
+
+function isWeights(name: string): boolean {
+  return name.endsWith('.safetensors');
 }
 
 async function isOurs(path: string): Promise<boolean> {
@@ -159,7 +165,8 @@ function leftNotice(path: string): string {
 async function writeFolder({ model, out, options, pass, isForced }: Request) {
   const conversion = await convertToSafetensors(model, options, pass);
   await expectSpace(out, conversion.totalBytes);
-  const replaces = isForced ? isConverted : undefined;
+  const isReplaced = (name: string, path: string) => isConverted(out, name, path);
+  const replaces = isForced ? isReplaced : undefined;
   const folder = await createFolder(out, { replaces });
   try {
     await conversion.write(folder);
